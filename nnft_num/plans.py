@@ -1,0 +1,490 @@
+"""The plan of a sample: what to draw and what to compute, as plain data.
+
+A plan is a JSON object of expressions in the little language, draw recipes and shapes; numbers
+(scales, widths, points) are given when it is run.  Loading one parses and validates every
+expression and executes nothing.  Its hash is the SHA-256 of its canonical JSON.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from numbers import Real
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from nnft_sym.language import Expression, Name, evaluate, parse
+from nnft_sym.language.errors import LanguageError, SpecificationError
+
+__all__ = ["FORMAT", "Dense", "DrawRecipe", "NamedDraw", "Neurons", "Plan"]
+
+FORMAT = "nnft-plan/1"
+
+_RESERVED = re.compile(r"norm2|d|z|[gu]_[0-9]+")
+_MAX_PRIMITIVES = 4096
+_MAX_WIDTH = 2**34
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawRecipe:
+    """One event of a density: components as expressions in primitives g_i and u_j.
+
+    Parameters
+    ----------
+    normals, uniforms : int
+        Numbers of standard normals g_1, g_2, ... and of uniforms u_1, u_2, ... on (0, 1).
+    components : tuple of Expression
+        Components of the event; one for a scalar density.
+    """
+
+    normals: int
+    uniforms: int
+    components: tuple[Expression, ...]
+
+    @property
+    def primitives(self) -> int:
+        """Number of primitives of one event."""
+        return self.normals + self.uniforms
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the primitives, normals first."""
+        normals = (f"g_{i + 1}" for i in range(self.normals))
+        return (*normals, *(f"u_{i + 1}" for i in range(self.uniforms)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The recipe as plain data."""
+        components = [str(component) for component in self.components]
+        return {"normals": self.normals, "uniforms": self.uniforms, "components": components}
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedDraw:
+    """Names of neuron parameters and the recipe that draws them."""
+
+    names: tuple[str, ...]
+    recipe: DrawRecipe
+
+    @property
+    def events(self) -> int:
+        """Number of independent events: one for each name, or one for a vector event."""
+        return len(self.names) if len(self.recipe.components) == 1 else 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """The draw as plain data."""
+        return {"names": list(self.names), "draw": self.recipe.to_dict()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dense:
+    """Dense layer: activation(z) of z_i = sum_j W_ij x_j / sqrt(fan_in) + b_i."""
+
+    width: Expression
+    weight: DrawRecipe
+    bias: DrawRecipe | None
+    activation: Expression
+    locals: tuple[tuple[str, Expression], ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The layer as plain data."""
+        return {
+            "kind": "dense",
+            "width": str(self.width),
+            "weight": self.weight.to_dict(),
+            "bias": _optional(self.bias),
+            "activation": str(self.activation),
+            "locals": {name: str(expression) for name, expression in self.locals},
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Neurons:
+    """First layer of i.i.d. neurons h(x; theta) given by one expression."""
+
+    width: Expression
+    inputs: tuple[str, ...]
+    draws: tuple[NamedDraw, ...]
+    neuron: Expression
+
+    def to_dict(self) -> dict[str, Any]:
+        """The layer as plain data."""
+        return {
+            "kind": "neurons",
+            "width": str(self.width),
+            "inputs": list(self.inputs),
+            "draws": [draw.to_dict() for draw in self.draws],
+            "neuron": str(self.neuron),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A sampling plan f_j(x) = sum_i a_ij h_i(x) / sqrt(n_L) + c_j; build with ``from_dict``.
+
+    Parameters
+    ----------
+    parameters : tuple of str
+        Names of the numbers given at run time, sorted.
+    dimension : int or None
+        d: dimension of the inputs where the network fixes it.
+    layers : tuple of Dense or Neurons
+        Hidden layers, first to last.
+    weights, biases : tuple
+        Draw recipes of the readout, one for each output; a bias may be None.
+
+    Examples
+    --------
+    >>> normal = {"normals": 1, "uniforms": 0, "components": ["g_1"]}
+    >>> layer = {"kind": "dense", "width": "N", "weight": normal, "bias": None,
+    ...          "activation": "erf(z)", "locals": {}}
+    >>> plan = Plan.from_dict({
+    ...     "format": "nnft-plan/1", "parameters": ["N"], "dimension": None, "layers": [layer],
+    ...     "readout": {"weights": [normal], "biases": [None]}})
+    >>> plan.outputs, plan.widths({"N": 100}), Plan.from_json(plan.to_json()) == plan
+    (1, (100,), True)
+    """
+
+    parameters: tuple[str, ...]
+    dimension: int | None
+    layers: tuple[Dense | Neurons, ...]
+    weights: tuple[DrawRecipe, ...]
+    biases: tuple[DrawRecipe | None, ...]
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Plan:
+        """Validate plain data and build the plan.
+
+        Raises
+        ------
+        SpecificationError
+            If a key is unknown or missing, a shape is impossible or a name stands where it is
+            not allowed; ``LanguageError`` for a text outside the little language.
+        """
+        keys = ("format", "parameters", "dimension", "layers", "readout")
+        top = _record(data, "a plan", keys)
+        if top["format"] != FORMAT:
+            _refuse(f"a plan of format {FORMAT!r}", f"{top['format']!r}", "write the plan again")
+        parameters = _names(top["parameters"], "parameters", taken=())
+        if list(parameters) != sorted(parameters):
+            _refuse("parameters in sorted order", f"{list(parameters)}", "sort the names")
+        dimension = top["dimension"]
+        if dimension is not None:
+            dimension = _count(dimension, "dimension", least=1)
+        texts = _sequence(top["layers"], "layers", least=1)
+        if len(texts) > 120:
+            _refuse("at most 120 hidden layers", str(len(texts)), "use fewer layers")
+        layers = tuple(
+            _layer(layer, f"layers[{index}]", index == 0, parameters, dimension)
+            for index, layer in enumerate(texts)
+        )
+        readout = _record(top["readout"], "readout", ("weights", "biases"))
+        weights = _sequence(readout["weights"], "readout.weights", least=1)
+        biases = _sequence(readout["biases"], "readout.biases", least=len(weights))
+        if len(biases) != len(weights):
+            _refuse(
+                f"one bias or null for each of {len(weights)} outputs",
+                f"{len(biases)} biases",
+                "match readout.biases to readout.weights",
+            )
+        return cls(
+            parameters=parameters,
+            dimension=dimension,
+            layers=layers,
+            weights=tuple(
+                _scalar(weight, f"readout.weights[{j}]", parameters)
+                for j, weight in enumerate(weights)
+            ),
+            biases=tuple(
+                None if bias is None else _scalar(bias, f"readout.biases[{j}]", parameters)
+                for j, bias in enumerate(biases)
+            ),
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> Plan:
+        """Read a plan from JSON text, executing nothing.
+
+        Raises
+        ------
+        SpecificationError
+            If the text is not JSON or not a plan.
+        """
+        try:
+            data = json.loads(text, object_pairs_hook=_pairs, parse_constant=_constant)
+        except (json.JSONDecodeError, RecursionError, TypeError) as error:
+            _refuse("a plan as JSON text", str(error), "write it with Plan.to_json")
+        return cls.from_dict(data)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plan as plain data, expressions in canonical text."""
+        return {
+            "format": FORMAT,
+            "parameters": list(self.parameters),
+            "dimension": self.dimension,
+            "layers": [layer.to_dict() for layer in self.layers],
+            "readout": {
+                "weights": [weight.to_dict() for weight in self.weights],
+                "biases": [_optional(bias) for bias in self.biases],
+            },
+        }
+
+    def to_json(self) -> str:
+        """Canonical JSON: sorted keys, no spaces."""
+        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of the canonical JSON, in hexadecimal."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+    @property
+    def outputs(self) -> int:
+        """D: number of outputs of the network."""
+        return len(self.weights)
+
+    def values(self, params: Mapping[str, Any]) -> dict[str, float]:
+        """The numbers of a run, checked against the parameters of the plan.
+
+        Raises
+        ------
+        SpecificationError
+            If a name is unknown or missing, or a value is not a finite real number.
+        """
+        if set(params) != set(self.parameters):
+            unknown = sorted(set(params) - set(self.parameters))
+            missing = sorted(set(self.parameters) - set(params))
+            _refuse(
+                f"values for exactly {', '.join(self.parameters) or 'no parameters'}",
+                f"unknown {unknown}, missing {missing}",
+                "give each parameter of the network once",
+            )
+        numbers = {}
+        for name in self.parameters:
+            value = params[name]
+            real = isinstance(value, Real) and not isinstance(value, bool)
+            if not real or not math.isfinite(value):
+                _refuse(f"a finite number for {name}", f"{value!r}", "pass an int or a float")
+            numbers[name] = float(value)
+        return numbers
+
+    def widths(self, params: Mapping[str, Any]) -> tuple[int, ...]:
+        """Widths n_1, ..., n_L at the given parameters.
+
+        Raises
+        ------
+        SpecificationError
+            If a width is not an integer of at least 1.
+        """
+        numbers = self.values(params)
+        widths = []
+        for layer in self.layers:
+            width = float(evaluate(layer.width, numbers))
+            if not (1 <= width <= _MAX_WIDTH and width == int(width)):
+                _refuse("an integer width of at least 1", f"{layer.width} = {width:g}", "choose N")
+            widths.append(int(width))
+        return tuple(widths)
+
+    def points(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Input points as an array (n, d) of finite numbers; (n,) is read as d = 1.
+
+        Raises
+        ------
+        SpecificationError
+            If the shape or dimension is wrong, or a coordinate is not finite.
+        """
+        try:
+            array = np.array(X, dtype=np.float64, order="C")
+        except (TypeError, ValueError):
+            _refuse("points as an array (n, d) of real numbers", f"{X!r}", "pass numbers")
+        if array.ndim == 1:
+            array = array[:, None]
+        if array.ndim != 2 or 0 in array.shape:
+            _refuse("points of shape (n, d), at least one", f"{array.shape}", "reshape the points")
+        if self.dimension not in (None, array.shape[1]):
+            _refuse(
+                f"points in {self.dimension} dimensions",
+                f"{array.shape[1]} dimensions",
+                "match the points to the network",
+            )
+        if not np.isfinite(array).all():
+            _refuse("finite coordinates", "NaN or infinity", "remove those points")
+        return array
+
+
+def _layer(
+    data: Any, where: str, first: bool, parameters: tuple[str, ...], dimension: int | None
+) -> Dense | Neurons:
+    kind = data.get("kind") if isinstance(data, Mapping) else None
+    if kind == "dense":
+        return _dense(data, where, first, parameters, dimension)
+    if kind == "neurons" and first:
+        return _neurons(data, where, parameters, dimension)
+    expected = "kind 'dense' or, in the first layer, 'neurons'"
+    _refuse(f"{expected} in {where}", f"{kind!r}", "use a known kind of layer")
+
+
+def _dense(
+    data: Mapping[str, Any],
+    where: str,
+    first: bool,
+    parameters: tuple[str, ...],
+    dimension: int | None,
+) -> Dense:
+    keys = ("kind", "width", "weight", "bias", "activation", "locals")
+    layer = _record(data, where, keys)
+    texts = layer["locals"]
+    if not isinstance(texts, Mapping) or (texts and not first):
+        _refuse(
+            f"{where}.locals as an object, empty except in the first layer",
+            f"{texts!r}",
+            "move the local names to the first layer",
+        )
+    names = _names(list(texts), f"{where}.locals", taken=parameters)
+    reserved = (*parameters, "norm2", "d")
+    definitions = tuple(
+        (name, _parse(texts[name], reserved, f"{where}.locals.{name}")) for name in names
+    )
+    weight = _recipe(layer["weight"], f"{where}.weight", parameters)
+    events = len(weight.components)
+    if events > 1 and not (first and dimension == events):
+        _refuse(
+            f"in {where} a scalar weight, or a row of as many components as the dimension",
+            f"{events} components at dimension {dimension}",
+            "fix the dimension of the plan to that of the vector density",
+        )
+    bias = layer["bias"]
+    return Dense(
+        width=_parse(layer["width"], parameters, f"{where}.width"),
+        weight=weight,
+        bias=None if bias is None else _scalar(bias, f"{where}.bias", parameters),
+        activation=_parse(layer["activation"], (*parameters, *names, "z"), f"{where}.activation"),
+        locals=definitions,
+    )
+
+
+def _neurons(
+    data: Mapping[str, Any], where: str, parameters: tuple[str, ...], dimension: int | None
+) -> Neurons:
+    layer = _record(data, where, ("kind", "width", "inputs", "draws", "neuron"))
+    inputs = _names(layer["inputs"], f"{where}.inputs", taken=parameters)
+    if len(inputs) != dimension:
+        _refuse(
+            f"as many inputs in {where} as the dimension of the plan",
+            f"{len(inputs)} inputs at dimension {dimension}",
+            "set dimension to the number of inputs",
+        )
+    taken = [*parameters, *inputs]
+    draws = []
+    for index, item in enumerate(_sequence(layer["draws"], f"{where}.draws", least=0)):
+        here = f"{where}.draws[{index}]"
+        record = _record(item, here, ("names", "draw"))
+        names = _names(record["names"], f"{here}.names", taken=taken)
+        taken.extend(names)
+        recipe = _recipe(record["draw"], f"{here}.draw", parameters)
+        if len(recipe.components) not in (1, len(names)) or not names:
+            _refuse(
+                f"one component, or one for each name, in {here}",
+                f"{len(recipe.components)} components for {len(names)} names",
+                "match the names to the density",
+            )
+        draws.append(NamedDraw(names=names, recipe=recipe))
+    return Neurons(
+        width=_parse(layer["width"], parameters, f"{where}.width"),
+        inputs=inputs,
+        draws=tuple(draws),
+        neuron=_parse(layer["neuron"], taken, f"{where}.neuron"),
+    )
+
+
+def _recipe(data: Any, where: str, parameters: tuple[str, ...]) -> DrawRecipe:
+    record = _record(data, where, ("normals", "uniforms", "components"))
+    normals = _count(record["normals"], f"{where}.normals", least=0)
+    uniforms = _count(record["uniforms"], f"{where}.uniforms", least=0)
+    if normals + uniforms > _MAX_PRIMITIVES:
+        _refuse(f"at most {_MAX_PRIMITIVES} primitives in {where}", f"{normals + uniforms}", "")
+    texts = _sequence(record["components"], f"{where}.components", least=1)
+    empty = DrawRecipe(normals=normals, uniforms=uniforms, components=())
+    names = (*parameters, *empty.names)
+    components = tuple(
+        _parse(text, names, f"{where}.components[{index}]") for index, text in enumerate(texts)
+    )
+    return DrawRecipe(normals=normals, uniforms=uniforms, components=components)
+
+
+def _scalar(data: Any, where: str, parameters: tuple[str, ...]) -> DrawRecipe:
+    recipe = _recipe(data, where, parameters)
+    if len(recipe.components) != 1:
+        _refuse(f"one component in {where}", f"{len(recipe.components)}", "use a scalar density")
+    return recipe
+
+
+def _optional(recipe: DrawRecipe | None) -> dict[str, Any] | None:
+    return None if recipe is None else recipe.to_dict()
+
+
+def _parse(text: Any, names: Iterable[str], where: str) -> Expression:
+    if not isinstance(text, str):
+        _refuse(f"an expression as text in {where}", f"{text!r}", "write the expression as text")
+    try:
+        return parse(text, names=frozenset(names))
+    except LanguageError as error:
+        raise LanguageError(
+            expected=f"{error.expected} in {where}", came=error.came, remedy=error.remedy
+        ) from error
+
+
+def _record(data: Any, where: str, keys: tuple[str, ...]) -> Mapping[str, Any]:
+    if not isinstance(data, Mapping) or set(data) != set(keys):
+        came = sorted(map(str, data)) if isinstance(data, Mapping) else f"{data!r:.80}"
+        _refuse(f"{where} as an object of the keys {', '.join(keys)}", f"{came}", "match the keys")
+    return data
+
+
+def _sequence(data: Any, where: str, least: int) -> Sequence[Any]:
+    if not isinstance(data, (list, tuple)) or len(data) < least:
+        _refuse(f"{where} as a list of at least {least}", f"{data!r:.80}", "write a list")
+    return data
+
+
+def _names(data: Any, where: str, taken: Iterable[str]) -> tuple[str, ...]:
+    names = _sequence(data, where, least=0)
+    seen = set(taken)
+    for name in names:
+        # as a node of the language a name has passed its rules; constants have no free names
+        free = Name(name).names
+        if not free or _RESERVED.fullmatch(name) or name in seen:
+            _refuse(
+                f"names in {where} that are new and not reserved",
+                f"{name!r}",
+                "rename it; pi, e, z, d, norm2, g_i and u_i have meanings of their own",
+            )
+        seen.add(name)
+    return tuple(names)
+
+
+def _count(data: Any, where: str, least: int) -> int:
+    if not isinstance(data, int) or isinstance(data, bool) or data < least:
+        _refuse(f"{where} as an integer of at least {least}", f"{data!r}", "write an integer")
+    return data
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) != len(pairs):
+        _refuse("each key once", "a repeated key", "write it with Plan.to_json")
+    return record
+
+
+def _constant(text: str) -> NoReturn:
+    _refuse("finite numbers", text, "write it with Plan.to_json")
+
+
+def _refuse(expected: str, came: str, remedy: str) -> NoReturn:
+    raise SpecificationError(expected=expected, came=came, remedy=remedy)

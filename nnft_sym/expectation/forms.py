@@ -1,0 +1,76 @@
+"""Closed forms of a Gaussian expectation: an expression and its evaluation over many entries."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import sympy as sp
+from numpy.typing import NDArray
+
+from nnft_sym.expectation.variables import covariance, determinant, expanded_determinants
+
+__all__ = ["ClosedForm", "SymbolicForm"]
+
+
+class ClosedForm(ABC):
+    """E[φ_1(z_1) ... φ_k(z_k)] of centred Gaussians as a function of their covariances."""
+
+    source: str
+    steps: tuple[str, ...]
+
+    @property
+    @abstractmethod
+    def expression(self) -> sp.Expr:
+        """The expectation in the symbols K_ab."""
+
+    @abstractmethod
+    def evaluate(self, K: NDArray[np.float64], D: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Value for each of U covariance matrices K and determinants D, both (U, k, k)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SymbolicForm(ClosedForm):
+    """A closed form given by one expression in K_ab and D_ab.
+
+    Parameters
+    ----------
+    points : int
+        k: number of points.
+    in_determinants : sympy.Expr
+        The expression in the symbols K_ab and D_ab.
+    source : str
+        Reference.
+    steps : tuple of str
+        The derivation as LaTeX lines.
+    """
+
+    points: int
+    in_determinants: sp.Expr
+    source: str
+    steps: tuple[str, ...] = field(default=())
+
+    @cached_property
+    def expression(self) -> sp.Expr:
+        return expanded_determinants(self.in_determinants, self.points)
+
+    @cached_property
+    def _function(self):  # type: ignore[no-untyped-def]
+        return sp.lambdify(self._symbols, self.in_determinants, modules=["scipy", "numpy"])
+
+    @property
+    def _pairs(self) -> list[tuple[int, int]]:
+        return [(a, b) for b in range(1, self.points + 1) for a in range(1, b + 1)]
+
+    @property
+    def _symbols(self) -> list[sp.Symbol]:
+        covariances = [covariance(a, b) for a, b in self._pairs]
+        return covariances + [determinant(a, b) for a, b in self._pairs if a != b]
+
+    def evaluate(self, K: NDArray[np.float64], D: NDArray[np.float64]) -> NDArray[np.float64]:
+        arguments = [K[:, a - 1, b - 1] for a, b in self._pairs]
+        arguments += [D[:, a - 1, b - 1] for a, b in self._pairs if a != b]
+        value = self._function(*arguments)
+        return np.broadcast_to(np.asarray(value, dtype=np.float64), (len(K),)).copy()

@@ -1,0 +1,135 @@
+"""The law of a neuron φ(z) whose preactivation z is a centred Gaussian field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import sympy as sp
+from numpy.typing import NDArray
+
+from nnft_sym.activations import Activation
+from nnft_sym.densities import Density
+from nnft_sym.exactness import Exactness
+from nnft_sym.expectation.closed import closed_form
+from nnft_sym.expectation.covariances import Covariance
+from nnft_sym.expectation.forms import ClosedForm
+from nnft_sym.expectation.integral import GaussianExpectation, gaussian_integrals
+from nnft_sym.expectation.law import InnerProduct, Moments
+from nnft_sym.expectation.offsets import offset_form
+from nnft_sym.expectation.variables import covariance, determinant
+from nnft_sym.tensors import SymmetricTensor, multi_indices
+
+__all__ = ["GaussianLaw"]
+
+ROUNDING = 64 * np.finfo(np.float64).eps
+"""Relative rounding error ascribed to closed forms."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GaussianLaw:
+    """Law of φ(u + b): u a centred Gaussian field, b an independent bias or none.
+
+    Parameters
+    ----------
+    activation : Activation
+        φ.
+    covariance : Covariance
+        K_ab as a function of the points; a Gaussian bias is part of it.
+    offset : Density or None
+        Density of a bias that is not a centred Gaussian.
+    """
+
+    activation: Activation
+    covariance: Covariance
+    offset: Density | None = None
+
+    @property
+    def symbols(self) -> frozenset[sp.Symbol]:
+        if self.offset is None:
+            return self.covariance.symbols
+        own = frozenset().union(*(p.free_symbols for p in self.offset.parameters))
+        return self.covariance.symbols | own
+
+    def replace(self, symbols: Mapping[sp.Symbol, sp.Expr]) -> GaussianLaw:
+        return replace(
+            self,
+            covariance=self.covariance.replace(symbols),
+            offset=None if self.offset is None else self.offset.replace(symbols),
+        )
+
+    def form(self, order: int) -> ClosedForm | None:
+        """Closed form of the moment at ``order`` points, None if there is none."""
+        factors = (self.activation.expression,) * order
+        if self.offset is not None:
+            return offset_form(factors, self.offset)
+        return closed_form(factors)
+
+    def exactness(self, order: int) -> Exactness:
+        return Exactness.integral() if self.form(order) is None else Exactness.exact()
+
+    def source(self, order: int) -> str:
+        form = self.form(order)
+        return "definition" if form is None else form.source
+
+    def steps(self, order: int) -> tuple[str, ...]:
+        form = self.form(order)
+        return () if form is None else form.steps
+
+    def expression(self, order: int) -> sp.Expr:
+        form = self.form(order)
+        if form is not None:
+            return form.expression
+        return GaussianExpectation.of(self.activation.expression, order, self.offset)
+
+    @property
+    def level(self) -> int:
+        return self.covariance.level
+
+    def variables(self, order: int) -> dict[sp.Symbol, sp.Expr]:
+        pairs = [(a, b) for b in range(1, order + 1) for a in range(1, b + 1)]
+        own = {covariance(a, b): self.covariance.expression(a, b) for a, b in pairs}
+        return own | self.covariance.lower_variables(order)
+
+    def arguments(
+        self, X: NDArray[np.float64], values: Mapping[sp.Symbol, float], indices: NDArray[np.intp]
+    ) -> dict[sp.Basic, NDArray[np.float64]]:
+        gram = self.covariance.gram(X, values)
+        products = X @ X.T
+        numbers: dict[sp.Basic, NDArray[np.float64]] = {}
+        for b in range(indices.shape[1]):
+            for a in range(b + 1):
+                pair = (indices[:, a], indices[:, b])
+                numbers[covariance(a + 1, b + 1)] = gram.matrix[pair]
+                numbers[determinant(a + 1, b + 1)] = gram.determinants[pair]
+                numbers[InnerProduct(a + 1, b + 1)] = products[pair]
+        return numbers
+
+    def moments(
+        self, orders: Iterable[int], X: NDArray[np.float64], values: Mapping[sp.Symbol, float]
+    ) -> dict[int, Moments]:
+        law = self.replace({symbol: sp.Float(value) for symbol, value in values.items()})
+        gram = law.covariance.gram(X, values)
+        found: dict[int, Moments] = {}
+        unresolved: list[int] = []
+        for order in orders:
+            form = law.form(order)
+            if form is None:
+                unresolved.append(order)
+            else:
+                found[order] = _from_closed_form(form, order, gram)
+        if unresolved:
+            phi = self.activation.expression
+            found |= gaussian_integrals(phi, gram, unresolved, law.offset)
+        return found
+
+
+def _from_closed_form(form: ClosedForm, order: int, gram: Any) -> Moments:
+    n = len(gram.matrix)
+    indices = multi_indices(order, n)
+    grid = indices[:, :, None], indices[:, None, :]
+    entries = form.evaluate(gram.matrix[grid], gram.determinants[grid])
+    values = SymmetricTensor(order, n, entries)
+    return Moments(values=values, errors=values.map(lambda entry: ROUNDING * np.abs(entry)))

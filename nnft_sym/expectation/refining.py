@@ -1,0 +1,228 @@
+"""Adaptive integration of many moments at once, by accepting or dividing cells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnft_sym.expectation.products import Products
+from nnft_sym.language.errors import AccuracyError, InfiniteMomentError
+
+__all__ = ["Cells", "Contributions", "Totals", "integrate_cells"]
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.intp]
+
+_ROUNDS = 80
+_EPS = float(np.finfo(float).eps)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Cells:
+    """Intervals of the outer variable, each of one support.
+
+    Parameters
+    ----------
+    support : ndarray of int, shape (C,)
+        Which set of points is integrated.
+    low, high : ndarray, shape (C,)
+        Ends of the interval.
+    level : ndarray of int, shape (C,)
+        Pieces into which the inner panels are cut: 2^level.
+    """
+
+    support: Indices
+    low: Floats
+    high: Floats
+    level: Indices
+
+    def __len__(self) -> int:
+        return len(self.low)
+
+    def take(self, which: NDArray[np.bool_] | Indices) -> Cells:
+        """Keep some of the cells."""
+        return Cells(
+            support=self.support[which],
+            low=self.low[which],
+            high=self.high[which],
+            level=self.level[which],
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Contributions:
+    """What each cell contributes.
+
+    Parameters
+    ----------
+    values : ndarray, shape (C, U)
+        Integrals over the cells.
+    outer, inner : ndarray, shape (C, U)
+        Estimates of the errors of the outer and of the inner rule.
+    sizes : dict
+        Sums of squares of half-products, shape (C, H) for each length.
+    nodes : int
+        Number of nodes used.
+    """
+
+    values: Floats
+    outer: Floats
+    inner: Floats
+    sizes: dict[int, Floats]
+    nodes: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Totals:
+    """Integrals of all entries over each support, with bounds of their errors.
+
+    Parameters
+    ----------
+    values, errors : ndarray, shape (B, U)
+        Integrals and bounds of their errors, rounding included.
+    bounds : ndarray, shape (B, U)
+        Bounds of the integrals of the absolute values.
+    """
+
+    values: Floats
+    errors: Floats
+    bounds: Floats
+
+
+def integrate_cells(
+    evaluate: Callable[[Cells], Contributions],
+    cells: Cells,
+    supports: int,
+    plan: Products,
+    rtol: float,
+    scales: dict[int, float],
+    budget: int,
+) -> Totals:
+    """Divide cells until the error of every entry is below rtol of the largest of its order.
+
+    Parameters
+    ----------
+    evaluate : callable
+        Contributions of cells.
+    cells : Cells
+        First division.
+    supports : int
+        B: number of supports.
+    plan : Products
+        The entries.
+    rtol : float
+        Error allowed, relative to the largest moment of the order.
+    scales : dict
+        For each order a lower bound of that largest moment known already.
+    budget : int
+        Nodes after which to give up.
+
+    Raises
+    ------
+    AccuracyError
+        If the error does not fall below the tolerance within the budget.
+    InfiniteMomentError
+        If values that are not finite are met.
+    """
+    orders = plan.orders
+    entries = len(orders)
+    values, errors = np.zeros((supports, entries)), np.zeros((supports, entries))
+    sizes: dict[int, Floats] = {}
+    first = np.bincount(cells.support, minlength=supports)
+    total_width = np.bincount(cells.support, cells.high - cells.low, minlength=supports)
+    spent = 0
+    for _ in range(_ROUNDS):
+        found = evaluate(cells)
+        spent += found.nodes
+        _require_finite(found)
+        pending = np.zeros((supports, entries))
+        np.add.at(pending, cells.support, found.values)
+        pending_sizes = {m: _grouped(cells, rows, supports) for m, rows in found.sizes.items()}
+        current = {m: rows + sizes.get(m, 0.0) for m, rows in pending_sizes.items()}
+        allowed = _allowed(orders, values + pending, plan.bounds(current), rtol, scales)
+        share = np.maximum(
+            (cells.high - cells.low) / total_width[cells.support],
+            1 / (4 * first[cells.support]),
+        )
+        error = found.outer + found.inner
+        excess = np.max(error / (0.5 * allowed * share[:, None]), axis=1, initial=0.0)
+        accept = (excess <= 1) | (spent > budget)
+        if spent <= budget:
+            # Cells may pass together although some are above their share.
+            pending_error = _grouped(cells, error, supports)
+            whole = np.all(errors + pending_error <= 0.5 * allowed, axis=1)
+            accept |= whole[cells.support]
+        np.add.at(values, cells.support[accept], found.values[accept])
+        np.add.at(errors, cells.support[accept], error[accept])
+        for m, rows in found.sizes.items():
+            kept = _grouped(cells.take(accept), rows[accept], supports)
+            sizes[m] = sizes.get(m, 0.0) + kept
+        if np.all(accept):
+            break
+        inner = (found.inner / allowed).max(axis=1) > (found.outer / allowed).max(axis=1)
+        cells = _divided(cells.take(~accept), inner[~accept])
+    else:
+        raise _not_converged(errors, orders, spent)
+    bounds = plan.bounds(sizes)
+    allowed = _allowed(orders, values, bounds, rtol, scales)
+    if np.any(errors > allowed):
+        raise _not_converged(errors / allowed * rtol, orders, spent)
+    return Totals(values=values, errors=errors + 64 * _EPS * bounds, bounds=bounds)
+
+
+def _grouped(cells: Cells, rows: Floats, supports: int) -> Floats:
+    total = np.zeros((supports, rows.shape[1]))
+    np.add.at(total, cells.support, rows)
+    return total
+
+
+def _allowed(
+    orders: Indices, values: Floats, bounds: Floats, rtol: float, scales: dict[int, float]
+) -> Floats:
+    """Error allowed in each entry: never below rounding of the integral of absolute values."""
+    allowed = np.empty(len(orders))
+    for k in np.unique(orders):
+        of_order = orders == k
+        largest = max(scales.get(int(k), 0.0), float(np.max(np.abs(values[:, of_order]))))
+        floor = 256 * _EPS * float(np.max(bounds[:, of_order]))
+        allowed[of_order] = max(rtol * largest, floor, 1e-300)
+    return allowed
+
+
+def _divided(cells: Cells, inner: NDArray[np.bool_]) -> Cells:
+    """Cut the inner panels of some cells, and the interval of the others."""
+    deeper = cells.take(inner)
+    deeper = replace(deeper, level=deeper.level + 1)
+    halved = cells.take(~inner)
+    middle = (halved.low + halved.high) / 2
+    return Cells(
+        support=np.concatenate([deeper.support, halved.support, halved.support]),
+        low=np.concatenate([deeper.low, halved.low, middle]),
+        high=np.concatenate([deeper.high, middle, halved.high]),
+        level=np.concatenate([deeper.level, halved.level, halved.level]),
+    )
+
+
+def _require_finite(found: Contributions) -> None:
+    if np.all(np.isfinite(found.values)) and np.all(np.isfinite(found.outer)):
+        return
+    raise InfiniteMomentError(
+        expected="an integrand that is finite at every node",
+        came="products of the function that overflow or are not numbers",
+        remedy="check that the moment exists, and that it is below 1e308",
+    )
+
+
+def _not_converged(errors: Floats, orders: Indices, spent: int) -> AccuracyError:
+    worst = int(np.argmax(np.max(errors, axis=0)))
+    return AccuracyError(
+        expected="an integral that converges to the accuracy asked for",
+        came=(
+            f"an error of {float(np.max(errors)):.2g} in a {orders[worst]}-point moment "
+            f"after {spent} nodes"
+        ),
+        remedy="ask for less (rtol), use a closed form, or check that the moment is finite",
+    )

@@ -1,0 +1,54 @@
+"""Two error functions: the arcsine formula."""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from nnft_sym.activations import Z
+from nnft_sym.expectation.forms import ClosedForm, SymbolicForm
+from nnft_sym.expectation.variables import covariance
+
+RANK = 20
+
+
+def derive(factors: tuple[sp.Expr, ...]) -> ClosedForm | None:
+    r"""E[erf(c u) erf(e v)] = (2/π) asin(2ce K₁₂/√((1+2c²K₁₁)(1+2e²K₂₂))), constants allowed.
+
+    Source: [W96] equation (11); by Price's theorem the derivative in K₁₂ is a Gaussian integral.
+
+    Examples
+    --------
+    >>> derive((sp.erf(Z), sp.erf(Z))).expression
+    2*asin(2*K_12/(sqrt(2*K_11 + 1)*sqrt(2*K_22 + 1)))/pi
+    """
+    if len(factors) > 2:
+        return None
+    parsed = [_scaled_erf(factor) for factor in factors]
+    if any(item is None for item in parsed):
+        return None
+    offsets = sp.Mul(*(offset for offset, _, _ in parsed))  # type: ignore[misc]
+    if len(factors) == 1:
+        return SymbolicForm(points=1, in_determinants=offsets, source="W96")
+    (_, a, c), (_, b, e) = parsed  # type: ignore[misc]
+    norm = sp.sqrt(1 + 2 * c**2 * covariance(1, 1)) * sp.sqrt(1 + 2 * e**2 * covariance(2, 2))
+    arcsine = 2 * sp.asin(2 * c * e * covariance(1, 2) / norm) / sp.pi
+    steps = (
+        r"\text{Price: } \partial_{K_{12}} E[\phi\phi] = E[\phi'\phi'],"
+        r"\quad \phi' = \tfrac{2c}{\sqrt\pi} e^{-c^2 z^2}",
+        r"E[\phi'\phi'] = \frac{4ce}{\pi}"
+        r"\left[(1+2c^2K_{11})(1+2e^2K_{22}) - 4c^2e^2K_{12}^2\right]^{-1/2}",
+        r"\text{integrate from } K_{12} = 0, \text{ where } E[\phi\phi] = E[\phi]E[\phi]",
+    )
+    return SymbolicForm(
+        points=2, in_determinants=offsets + a * b * arcsine, source="W96", steps=steps
+    )
+
+
+def _scaled_erf(factor: sp.Expr) -> tuple[sp.Expr, sp.Expr, sp.Expr] | None:
+    """Read factor = offset + a erf(c z) with constants offset, a, c."""
+    offset, rest = sp.expand(factor).as_independent(Z, as_Add=True)
+    amplitude, function = rest.as_independent(Z, as_Add=False)
+    if not isinstance(function, sp.erf):
+        return None
+    slope = sp.cancel(function.args[0] / Z)
+    return None if slope.has(Z) else (offset, amplitude, slope)

@@ -1,0 +1,209 @@
+"""Polynomial × exponential × Gaussian factors at any number of points.
+
+With θ-terms P_a(z_a) exp(α_a z_a + β_a z_a²) and B = diag(β), completing the square gives
+
+    E = det(1 - 2BK)^{-1/2} exp(αᵀWα/2) E_{z ~ N(Wα, W)}[prod_a P_a(z_a)],   W = K(1 - 2BK)^{-1},
+
+and the last factor follows by Wick's theorem.  The expectation is finite iff 1 - 2BK is positive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from typing import Any
+
+import numpy as np
+import sympy as sp
+from numpy.typing import NDArray
+
+from nnft_sym.activations import VARIANCE, Z
+from nnft_sym.expectation.exponentials import Term, exponential_terms
+from nnft_sym.expectation.forms import ClosedForm
+from nnft_sym.expectation.variables import covariance, covariance_matrix
+from nnft_sym.language.errors import InfiniteMomentError, NotDerivedError
+
+RANK = 10
+
+LARGEST_SYMBOLIC = 4
+"""Points beyond which a Gaussian factor's k × k inverse is not written out."""
+
+
+def derive(factors: tuple[sp.Expr, ...]) -> ClosedForm | None:
+    """Closed form for factors that are sums of polynomial × exponential terms, any number of points.
+
+    Source: completing the square and Wick's theorem [W96], [HMS20] appendix A.
+
+    Examples
+    --------
+    >>> derive((sp.exp(-Z**2), sp.exp(-Z**2))).expression
+    1/sqrt(4*K_11*K_22 + 2*K_11 - 4*K_12**2 + 2*K_22 + 1)
+    """
+    read: dict[sp.Expr, tuple[Term, ...] | None] = {f: exponential_terms(f) for f in set(factors)}
+    terms = [read[factor] for factor in factors]
+    if any(term is None for term in terms):
+        return None
+    return _ExponentialForm(factors=tuple(terms))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ExponentialForm(ClosedForm):
+    factors: tuple[tuple[Term, ...], ...]
+    source: str = "W96"
+    steps: tuple[str, ...] = (
+        r"E\prod_a P_a(z_a)e^{\alpha_a z_a+\beta_a z_a^2} = \det(1-2BK)^{-1/2}"
+        r"e^{\frac12\alpha^T W\alpha}\,E_{N(W\alpha, W)}\prod_a P_a(z_a),"
+        r"\quad W = K(1-2BK)^{-1},\ B = \mathrm{diag}(\beta)",
+    )
+
+    @property
+    def points(self) -> int:
+        """Number of points k."""
+        return len(self.factors)
+
+    @property
+    def _is_gaussian(self) -> bool:
+        return any(term.quadratic != 0 for terms in self.factors for term in terms)
+
+    @cached_property
+    def expression(self) -> sp.Expr:
+        if self._is_gaussian and self.points > LARGEST_SYMBOLIC:
+            raise NotDerivedError(
+                expected=f"at most {LARGEST_SYMBOLIC} points for Gaussian factors written out",
+                came=f"{self.points} points",
+                remedy="evaluate it with .tensor, which works for any number of points",
+            )
+        collected: dict[sp.Expr, sp.Expr] = {}
+        for choice in product(*self.factors):
+            prefactor, exponent = _symbolic_term(choice)
+            rest, powers = sp.Integer(1), exponent
+            for factor in sp.Mul.make_args(prefactor):
+                if isinstance(factor, sp.exp):
+                    powers += factor.exp
+                else:
+                    rest *= factor
+            powers = sp.expand(powers)
+            collected[powers] = collected.get(powers, sp.Integer(0)) + rest
+        return sp.Add(*(_real_pair(collected, exponent) for exponent in collected))
+
+    def evaluate(self, K: NDArray[np.float64], D: NDArray[np.float64]) -> NDArray[np.float64]:
+        total = np.zeros(len(K), dtype=complex)
+        coefficients = [[_Numeric(term) for term in terms] for terms in self.factors]
+        states = int(np.prod([max(t.degree for t in terms) + 1 for terms in self.factors]))
+        rows = max(1, 2_000_000 // states)
+        for start in range(0, len(K), rows):
+            block = slice(start, start + rows)
+            for choice in product(*coefficients):
+                total[block] += _numeric_term(choice, K[block])
+        return total.real
+
+
+def _symbolic_term(choice: Sequence[Term]) -> tuple[sp.Expr, sp.Expr]:
+    """Prefactor and exponent of one product of terms, in the symbols K_ab."""
+    k = len(choice)
+    K = covariance_matrix(k)
+    alpha = sp.Matrix([term.linear for term in choice])
+    beta = [term.quadratic for term in choice]
+    scale = sp.Integer(1)
+    W = K
+    if any(b != 0 for b in beta):
+        system = sp.eye(k) - 2 * sp.diag(*beta) * K
+        determinant = sp.expand(system.det(method="berkowitz"))
+        scale = 1 / sp.sqrt(determinant)
+        if any(a != 0 for a in alpha) or any(term.degree for term in choice):
+            W = (K * system.adjugate(method="berkowitz")).expand() / determinant
+    mean = W * alpha
+    exponent = sp.expand((alpha.T * mean)[0] / 2) if k else sp.Integer(0)
+    polynomials = [
+        tuple(c.xreplace({VARIANCE: covariance(a + 1, a + 1)}) for c in term.polynomial)
+        for a, term in enumerate(choice)
+    ]
+    return sp.expand(_wick(polynomials, list(mean), lambda a, b: W[a, b])) * scale, exponent
+
+
+def _real_pair(collected: dict[sp.Expr, sp.Expr], exponent: sp.Expr) -> sp.Expr:
+    """Sum of a term and its complex conjugate, written without i; each pair is counted once."""
+    prefactor = collected[exponent]
+    if exponent.is_real and prefactor.is_real:
+        return prefactor * sp.exp(exponent)
+    growth, phase = sp.expand(exponent).as_real_imag()
+    real, imaginary = sp.expand(prefactor).as_real_imag()
+    value = real * sp.cos(phase) - imaginary * sp.sin(phase)
+    return sp.exp(growth) * value
+
+
+class _Numeric:
+    """A term with its coefficients as numbers, or functions of the variance where they refer to it."""
+
+    def __init__(self, term: Term) -> None:
+        self.degree = term.degree
+        self.linear = complex(term.linear)
+        self.quadratic = complex(term.quadratic)
+        self._polynomial = [sp.lambdify(VARIANCE, c, modules="numpy") for c in term.polynomial]
+
+    def polynomial(self, variance: NDArray[np.float64]) -> list[Any]:
+        """Coefficients of P at points of the given variances."""
+        return [coefficient(variance) for coefficient in self._polynomial]
+
+
+def _numeric_term(choice: Sequence[_Numeric], K: NDArray[np.float64]) -> NDArray[np.complex128]:
+    k = len(choice)
+    alpha = np.array([term.linear for term in choice])
+    beta = np.array([term.quadratic for term in choice])
+    scale = np.ones(len(K), dtype=complex)
+    W = K.astype(complex)
+    if np.any(beta != 0):
+        system = np.eye(k) - 2 * beta[:, None] * K
+        if np.any(beta.real > 0):
+            _check_finite(beta.real, K)
+        eigenvalues = np.linalg.eigvals(system)
+        scale = 1 / np.prod(np.sqrt(eigenvalues), axis=-1)
+        W = K @ np.linalg.inv(system)
+    mean = W @ alpha
+    exponent = (mean @ alpha) / 2
+    polynomials = [term.polynomial(K[:, a, a]) for a, term in enumerate(choice)]
+    moment = _wick(polynomials, list(mean.T), lambda a, b: W[:, a, b])
+    return scale * np.exp(exponent) * moment
+
+
+def _check_finite(beta: NDArray[np.float64], K: NDArray[np.float64]) -> None:
+    """Refuse E exp(sum β z²) unless 1 - 2 K^{1/2} B K^{1/2} is positive."""
+    values, vectors = np.linalg.eigh(K)
+    root = vectors * np.sqrt(np.maximum(values, 0))[:, None, :]
+    quadratic = np.eye(K.shape[-1]) - 2 * np.swapaxes(root, 1, 2) @ (beta[:, None] * root)
+    if np.linalg.eigvalsh(quadratic).min() <= 0:
+        raise InfiniteMomentError(
+            expected="covariances for which the moment is finite",
+            came=f"exp(β z²) with β = {beta.tolist()} beyond its range of convergence",
+            remedy="lower the weight and bias scales",
+        )
+
+
+def _wick(polynomials: Sequence[Sequence[Any]], mean: Sequence[Any], W: Any) -> Any:
+    """E[prod_a P_a(z_a)] for z ~ N(mean, W), by integrating by parts one factor at a time."""
+    cache: dict[tuple[int, ...], Any] = {}
+
+    def monomial(powers: tuple[int, ...]) -> Any:
+        if not any(powers):
+            return 1
+        if powers not in cache:
+            a = next(i for i, p in enumerate(powers) if p)
+            lower = (*powers[:a], powers[a] - 1, *powers[a + 1 :])
+            value = mean[a] * monomial(lower)
+            for b, p in enumerate(lower):
+                if p:
+                    contracted = (*lower[:b], p - 1, *lower[b + 1 :])
+                    value = value + p * W(a, b) * monomial(contracted)
+            cache[powers] = value
+        return cache[powers]
+
+    total: Any = 0
+    for powers in product(*(range(len(P)) for P in polynomials)):
+        coefficient: Any = 1
+        for P, p in zip(polynomials, powers, strict=True):
+            coefficient = coefficient * P[p]
+        if not (isinstance(coefficient, (int, sp.Integer)) and coefficient == 0):
+            total = total + coefficient * monomial(powers)
+    return total

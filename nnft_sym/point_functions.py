@@ -1,0 +1,290 @@
+"""Functions of k points that correlators are sums of.
+
+A :class:`MomentPolynomial` is a sum over set partitions of the legs of products of neuron moments
+M_B, as every cumulant of i.i.d. neurons is.  A :class:`ClosedExpression` is any expression in the
+covariances of one law, as derivatives and limits are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import sympy as sp
+from numpy.typing import NDArray
+
+from nnft_sym.combinatorics import Partition, shape
+from nnft_sym.exactness import Exactness
+from nnft_sym.expectation.law import Moments, NeuronLaw, relabelled
+from nnft_sym.expectation.variables import collected_determinants
+from nnft_sym.language.errors import AccuracyError, NotDerivedError
+
+__all__ = ["ClosedExpression", "Evaluator", "MomentPolynomial", "PointFunction"]
+
+
+def moment_symbol(block: Iterable[int]) -> sp.Symbol:
+    """M_B for the legs of a block, counted from 0 and printed from 1.
+
+    Examples
+    --------
+    >>> moment_symbol((0, 2))
+    M_13
+    """
+    return sp.Symbol("M_" + "".join(str(leg + 1) for leg in block), real=True)
+
+
+class Evaluator:
+    """Moments of laws over fixed points and parameters, each computed once.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, d)
+        Points.
+    values : mapping of sympy.Symbol to float
+        Parameters.
+    """
+
+    def __init__(self, X: NDArray[np.float64], values: Mapping[sp.Symbol, float]) -> None:
+        self.X = X
+        self.values = dict(values)
+        self._moments: dict[NeuronLaw, dict[int, Moments]] = {}
+
+    def prepare(self, functions: Iterable[PointFunction]) -> None:
+        """Compute the moments that the functions need, all orders of one law together."""
+        needed: dict[NeuronLaw, set[int]] = {}
+        for function in functions:
+            if isinstance(function, MomentPolynomial):
+                needed.setdefault(function.law, set()).update(function.moment_orders)
+        for law, orders in needed.items():
+            missing = sorted(orders - set(self._moments.get(law, {})))
+            if missing:
+                own = {s: v for s, v in self.values.items() if s in law.symbols}
+                found = law.moments(missing, self.X, own)
+                self._moments.setdefault(law, {}).update(found)
+
+    def moments(self, law: NeuronLaw, order: int) -> Moments:
+        """Moments of one order, as prepared."""
+        return self._moments[law][order]
+
+    def number(self, expression: sp.Expr) -> float:
+        """Value of an expression in the parameters alone."""
+        return float(expression.xreplace(self.values))
+
+
+@dataclass(frozen=True)
+class MomentPolynomial:
+    """Sum over partitions π of c_π prod_{B in π} M_B for one neuron law.
+
+    Parameters
+    ----------
+    law : NeuronLaw
+        The neuron.
+    coefficients : tuple of (Partition, sympy.Expr)
+        c_π; legs are counted from 0, and a partition need not cover all legs.
+    """
+
+    law: NeuronLaw
+    coefficients: tuple[tuple[Partition, sp.Expr], ...]
+
+    @property
+    def moment_orders(self) -> frozenset[int]:
+        """Orders of the moments that occur."""
+        return frozenset(len(block) for partition, _ in self.coefficients for block in partition)
+
+    @property
+    def symbols(self) -> frozenset[sp.Symbol]:
+        """Free parameters."""
+        own = (c.free_symbols for _, c in self.coefficients)
+        return self.law.symbols.union(*own) if self.moment_orders else frozenset().union(*own)
+
+    @property
+    def exactness(self) -> Exactness:
+        """The weakest of the moments that occur."""
+        result = Exactness.exact()
+        for order in self.moment_orders:
+            result = result & self.law.exactness(order)
+        return result
+
+    @cached_property
+    def formula(self) -> sp.Expr:
+        """The polynomial in the symbols M_B."""
+        return sp.Add(
+            *(c * sp.Mul(*map(moment_symbol, partition)) for partition, c in self.coefficients)
+        )
+
+    @cached_property
+    def expression(self) -> sp.Expr:
+        """The polynomial with the moments written out."""
+        return sp.Add(
+            *(
+                c * sp.Mul(*(self._moment(block) for block in partition))
+                for partition, c in self.coefficients
+            )
+        )
+
+    def _moment(self, block: tuple[int, ...]) -> sp.Expr:
+        legs = tuple(leg + 1 for leg in block)
+        return relabelled(self.law.expression(len(block)), legs)
+
+    def map(self, function) -> MomentPolynomial:  # type: ignore[no-untyped-def]
+        """Apply a function to every coefficient, dropping those that vanish."""
+        mapped = ((partition, function(c)) for partition, c in self.coefficients)
+        return MomentPolynomial(self.law, tuple((p, c) for p, c in mapped if c != 0))
+
+    def replace(self, symbols: Mapping[sp.Symbol, sp.Expr]) -> MomentPolynomial:
+        """Return the polynomial with parameters replaced."""
+        changed = self.map(lambda c: c.xreplace(dict(symbols)))
+        return MomentPolynomial(self.law.replace(symbols), changed.coefficients)
+
+    def evaluate(
+        self, evaluator: Evaluator, indices: NDArray[np.intp]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Values and error bounds at rows of point indices."""
+        total, error = np.zeros(len(indices)), np.zeros(len(indices))
+        for partition, coefficient in self.coefficients:
+            weight = evaluator.number(coefficient)
+            value, relative = np.full(len(indices), weight), np.full(len(indices), abs(weight))
+            for block in partition:
+                moments = evaluator.moments(self.law, len(block))
+                rows = indices[:, list(block)]
+                factor = moments.values.gather(rows)
+                value = value * factor
+                relative = relative * (np.abs(factor) + moments.errors.gather(rows))
+            total += value
+            error += relative - np.abs(value)
+        return total, error + 4 * np.finfo(np.float64).eps * np.abs(total)
+
+    def classes(self) -> list[tuple[sp.Expr, list[Partition]]]:
+        """Partitions grouped by equal coefficient and block sizes, in a fixed order."""
+        groups: dict[tuple[tuple[int, ...], sp.Expr], list[Partition]] = {}
+        for partition, coefficient in self.coefficients:
+            groups.setdefault((shape(partition), coefficient), []).append(partition)
+        ordered = sorted(groups.items(), key=lambda item: (len(item[0][0]), item[0][0]))
+        return [(key[1], members) for key, members in ordered]
+
+
+@dataclass(frozen=True)
+class ClosedExpression:
+    """An expression in the covariances K_ab and inner products of k points of one law.
+
+    Parameters
+    ----------
+    law : NeuronLaw
+        The law whose covariances occur.
+    order : int
+        k: number of points.
+    expression : sympy.Expr
+        The expression.
+    """
+
+    law: NeuronLaw
+    order: int
+    expression: sp.Expr
+
+    @property
+    def _point_symbols(self) -> frozenset[sp.Symbol]:
+        return frozenset(self.law.variables(self.order))
+
+    @property
+    def symbols(self) -> frozenset[sp.Symbol]:
+        """Free parameters, those inside the covariances included."""
+        own = {s for s in self.expression.free_symbols if s not in self._point_symbols}
+        own = {s for s in own if not s.name.startswith("x_") and s.name != "d"}
+        return frozenset(own) | self.law.symbols
+
+    @property
+    def exactness(self) -> Exactness:
+        """A closed form."""
+        return Exactness.exact()
+
+    @property
+    def formula(self) -> sp.Expr:
+        """The expression itself."""
+        return self.expression
+
+    def replace(self, symbols: Mapping[sp.Symbol, sp.Expr]) -> ClosedExpression:
+        """Return the expression with parameters replaced."""
+        return ClosedExpression(
+            self.law.replace(symbols), self.order, self.expression.xreplace(dict(symbols))
+        )
+
+    def evaluate(
+        self, evaluator: Evaluator, indices: NDArray[np.intp]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Values and rounding errors at rows of point indices."""
+        own = {s: v for s, v in evaluator.values.items() if s in self.law.symbols}
+        arguments = self.law.arguments(evaluator.X, own, indices)
+        dimension = sp.Symbol("d", integer=True, positive=True)
+        numbers = evaluator.values | {dimension: evaluator.X.shape[1]}
+        expression = collected_determinants(self.expression, self.order).xreplace(numbers)
+        names = {key: sp.Dummy() for key in arguments}
+        function = sp.lambdify(
+            list(names.values()), expression.xreplace(names), modules=["scipy", "numpy"]
+        )
+        with np.errstate(all="ignore"):
+            value = np.asarray(function(*arguments.values()), dtype=np.float64)
+        value = np.broadcast_to(value, (len(indices),)).copy()
+        if not np.all(np.isfinite(value)):
+            raise AccuracyError(
+                expected="a finite value at every set of points",
+                came=f"{expression} undefined at points {indices[~np.isfinite(value)][0]}",
+                remedy="leave out degenerate points: the expression is singular there",
+            )
+        return value, 1e3 * np.finfo(np.float64).eps * np.abs(value)
+
+
+PointFunction = MomentPolynomial | ClosedExpression
+
+
+def differentiated(function: PointFunction, parameter: sp.Symbol, order: int) -> PointFunction:
+    """∂/∂parameter, through the covariances by the chain rule."""
+    if isinstance(function, MomentPolynomial):
+        if parameter not in function.law.symbols:
+            return function.map(lambda c: sp.diff(c, parameter))
+        function = closed(function, order, "differentiated")
+    variables = function.law.variables(order)
+
+    def total_derivative(expression: sp.Expr) -> sp.Expr:
+        inner = [symbol for symbol in expression.free_symbols if symbol in variables]
+        chain = (sp.diff(expression, s) * total_derivative(variables[s]) for s in inner)
+        return sp.diff(expression, parameter) + sp.Add(*chain)
+
+    return ClosedExpression(function.law, order, total_derivative(function.expression))
+
+
+def written_out(expression: sp.Expr, variables: Mapping[sp.Symbol, sp.Expr]) -> sp.Expr:
+    """Replace symbols by their meanings until none is left."""
+    while expression.free_symbols & set(variables):
+        expression = expression.xreplace(dict(variables))
+    return expression
+
+
+def limited(
+    function: PointFunction, parameter: sp.Symbol, target: sp.Expr, order: int
+) -> PointFunction:
+    """Limit parameter -> target, with the covariances written out where they depend on it."""
+    if isinstance(function, MomentPolynomial):
+        if parameter not in function.law.symbols:
+            return function.map(lambda c: sp.limit(c, parameter, target))
+        function = closed(function, order, "taken to a limit")
+    if parameter not in function.law.symbols:
+        limit = sp.limit(function.expression, parameter, target)
+        return ClosedExpression(function.law, order, limit)
+    explicit = written_out(function.expression, function.law.variables(order))
+    limit = sp.limit(explicit, parameter, target)
+    # The limit is written in inner products; the law only has to forget the parameter.
+    remaining = target if target.is_finite else sp.Integer(1)
+    return ClosedExpression(function.law.replace({parameter: remaining}), order, limit)
+
+
+def closed(function: MomentPolynomial, order: int, wish: str) -> ClosedExpression:
+    """Write a polynomial out in covariances, if all its moments have closed forms."""
+    if any(function.law.exactness(k) != Exactness.exact() for k in function.moment_orders):
+        raise NotDerivedError(
+            expected=f"closed forms of all moments of a correlator to be {wish}",
+            came="a moment that is known as an integral only",
+            remedy="set the parameter to a number and evaluate instead",
+        )
+    return ClosedExpression(function.law, order, function.expression)

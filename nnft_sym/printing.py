@@ -1,0 +1,126 @@
+"""LaTeX of correlators: pure functions from records to text."""
+
+from __future__ import annotations
+
+from math import gcd, lcm
+from typing import TYPE_CHECKING
+
+import sympy as sp
+
+from nnft_sym.combinatorics import Partition
+from nnft_sym.expectation.variables import covariance
+from nnft_sym.language.errors import NotDerivedError
+from nnft_sym.point_functions import MomentPolynomial, PointFunction, moment_symbol
+
+if TYPE_CHECKING:
+    from nnft_sym.correlators import Correlator, OutputTerm
+
+__all__ = ["correlator_latex"]
+
+WRITTEN_OUT = 3
+"""Permutations beyond which a sum is printed by its first member and the number of terms."""
+
+OUTPUT_LETTERS = "ijklmnop"
+
+
+def correlator_latex(correlator: Correlator) -> str:
+    """Return lines: the correlator in moments M, each moment, and the covariances K."""
+    points = ",".join(f"x_{a + 1}" for a in range(correlator.order))
+    letters = OUTPUT_LETTERS[: correlator.order] if correlator.outputs > 1 else ""
+    subscript = f"_{{{letters}}}" if letters else ""
+    lines = [f"{correlator.name}{subscript}({points}) = {_terms(correlator)}"]
+    for term in correlator.terms:
+        lines += [line for line in _meanings(term.function) if line not in lines]
+    for symbol, meaning in correlator.covariances.items():
+        if symbol in (covariance(1, 1), covariance(1, 2)):
+            lines.append(f"{sp.latex(symbol)} = {sp.latex(meaning)}")
+    return "\n".join(lines)
+
+
+def _terms(correlator: Correlator) -> str:
+    if correlator.outputs == 1:
+        return _joined([_function(term.function) for term in correlator.terms])
+    groups: dict[object, list[OutputTerm]] = {}
+    for term in correlator.terms:
+        key = (tuple(sorted(map(len, term.blocks))), term.labels and tuple(sorted(term.labels)))
+        groups.setdefault(key, []).append(term)
+    parts = []
+    for members in groups.values():
+        first = members[0]
+        body = f"{_delta(first)}\\left[{_function(first.function)}\\right]"
+        more = len(members) - 1
+        plural = "perms" if more > 1 else "perm"
+        parts.append(body + (rf" + \text{{{more} {plural}}}" if more else ""))
+    return _joined(parts)
+
+
+def _delta(term: OutputTerm) -> str:
+    deltas = []
+    for number, block in enumerate(term.blocks):
+        letters = "".join(OUTPUT_LETTERS[leg] for leg in block)
+        if term.labels is not None:
+            letters += str(term.labels[number] + 1)
+        if len(letters) > 1:
+            deltas.append(f"\\delta_{{{letters}}}")
+    return "".join(deltas)
+
+
+def _function(function: PointFunction) -> str:
+    if not isinstance(function, MomentPolynomial):
+        return sp.latex(function.expression)
+    classes = function.classes()
+    if not classes:
+        return "0"
+    common = _common_factor([coefficient for coefficient, _ in classes])
+    parts = [_sum(sp.nsimplify(c / common), members) for c, members in classes]
+    if len(parts) == 1 and sp.nsimplify(classes[0][0] / common) == 1:
+        return _times(common, parts[0])
+    body = _joined(parts)
+    return body if common == 1 else f"{sp.latex(common)}\\left({body}\\right)"
+
+
+def _times(factor: sp.Expr, body: str) -> str:
+    return body if factor == 1 else f"{sp.latex(factor)} {body}"
+
+
+def _sum(coefficient: sp.Expr, members: list[Partition]) -> str:
+    def product(partition: Partition) -> str:
+        return " ".join(sp.latex(moment_symbol(block)) for block in partition) or "1"
+
+    if len(members) > WRITTEN_OUT:
+        sign = "-" if coefficient == -1 else "" if coefficient == 1 else sp.latex(coefficient)
+        return f"{sign}\\sum_{{{len(members)}}} {product(members[0])}"
+    body = _joined([product(partition) for partition in members])
+    if coefficient == 1:
+        return body
+    grouped = f"\\left({body}\\right)" if len(members) > 1 else body
+    return f"-{grouped}" if coefficient == -1 else f"{sp.latex(coefficient)} {grouped}"
+
+
+def _common_factor(coefficients: list[sp.Expr]) -> sp.Expr:
+    """A factor that leaves integers, if the coefficients are proportional; otherwise 1."""
+    ratios = [sp.cancel(c / coefficients[0]) for c in coefficients]
+    if not all(ratio.is_Rational for ratio in ratios):
+        return sp.Integer(1)
+    scale = lcm(*(int(ratio.q) for ratio in ratios))
+    integers = [int(ratio * scale) for ratio in ratios]
+    return coefficients[0] / scale * gcd(*integers)
+
+
+def _joined(parts: list[str]) -> str:
+    text = " + ".join(parts) if parts else "0"
+    return text.replace("+ -", "- ")
+
+
+def _meanings(function: PointFunction) -> list[str]:
+    """What the moments M_{1...k} stand for, one line for each order."""
+    if not isinstance(function, MomentPolynomial):
+        return []
+    lines = []
+    for order in sorted(function.moment_orders):
+        name = sp.latex(moment_symbol(range(order)))
+        try:
+            lines.append(f"{name} = {sp.latex(function.law.expression(order))}")
+        except NotDerivedError as reason:
+            lines.append(rf"{name}: \text{{{reason.came}}}")
+    return lines
