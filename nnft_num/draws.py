@@ -145,7 +145,7 @@ def _draw(
 def uniforms(
     key: tuple[int, int], network: int, parameter: int, primitive: int, count: int
 ) -> NDArray[np.float64]:
-    """Uniform draws on (0, 1) of one primitive of one parameter for neurons 0..count-1.
+    """Draw uniforms on (0, 1) of one primitive of one parameter for neurons 0..count-1.
 
     Parameters
     ----------
@@ -176,7 +176,7 @@ def uniforms(
 def normals(
     key: tuple[int, int], network: int, parameter: int, primitive: int, count: int
 ) -> NDArray[np.float64]:
-    """Standard normal draws, addressed as in ``uniforms``.
+    """Draw standard normals, addressed as in ``uniforms``.
 
     Examples
     --------
@@ -188,7 +188,7 @@ def normals(
 
 
 def key_from_rng(rng: object = None) -> Key:
-    """The key of a run from an ``rng=`` argument.
+    """Make the key of a run from an ``rng=`` argument.
 
     Parameters
     ----------

@@ -116,9 +116,7 @@ class CorrelatorEstimate:
             )
         grid = np.indices((self.points,) * self.order)
         fields = np.moveaxis(grid, 0, -1) * count + np.array(indices)
-        return OutputBlock(
-            mean=self.tensor.gather(fields), error=self.error_tensor.gather(fields)
-        )
+        return OutputBlock(mean=self.tensor.gather(fields), error=self.error_tensor.gather(fields))
 
     def _dense(self, tensor: SymmetricTensor) -> NDArray[np.float64]:
         if self.outputs_count == 1:
@@ -256,9 +254,7 @@ class Estimate:
         errors = np.sqrt(np.sum(deviations**2, axis=1))
         freedom = effective_freedom(deviations)
         tails = tail_indices(moments)
-        heavy = heavy_entries(
-            order, multi_indices(order, dimension), freedom=freedom, tails=tails, moments=moments
-        )
+        heavy = heavy_entries(order, multi_indices(order, dimension), tails)
         return CorrelatorEstimate(
             points=self.points,
             outputs_count=self.outputs_count,

@@ -19,7 +19,8 @@ from numba import float64, int64, njit, uint64, void
 from numpy.typing import NDArray
 
 from nnft_num.draws import LANES, PRIMITIVE_BITS, fill_normals, fill_uniforms
-from nnft_num.plans import Dense, DrawRecipe, Neurons, Plan
+from nnft_num.layers import Dense, DrawRecipe, Neurons
+from nnft_num.plans import Plan
 from nnft_sym.language import scalar_source
 from nnft_sym.language.errors import SpecificationError
 
@@ -97,7 +98,7 @@ _compiled = 0
 
 
 def compilations() -> int:
-    """Number of kernels compiled in this process."""
+    """Count the kernels compiled in this process."""
     return _compiled
 
 
@@ -216,7 +217,9 @@ class _Writer:
                 self.locals(first)
             with self.block("for _network in _range(_out.shape[0]):"):
                 self.put("_number = _start + _np.uint64(_network)")
-                self.put("_c2 = _number & _np.uint64(0xFFFFFFFF)", "_c3 = _number >> _np.uint64(32)")
+                self.put(
+                    "_c2 = _number & _np.uint64(0xFFFFFFFF)", "_c3 = _number >> _np.uint64(32)"
+                )
                 self.put("_out[_network] = 0.0")
                 for index, layer in enumerate(plan.layers):
                     self.layer(index, layer)

@@ -162,9 +162,7 @@ def k_statistics(
 
 
 @njit(nogil=True, error_model="numpy")
-def _combine(
-    means: Any, position: Any, masks: Any, lengths: Any, weights: Any, out: Any
-) -> None:
+def _combine(means: Any, position: Any, masks: Any, lengths: Any, weights: Any, out: Any) -> None:
     samples = means.shape[1]
     term = np.empty(samples)
     for entry in range(len(position)):

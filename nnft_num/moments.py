@@ -94,7 +94,7 @@ class Moments:
         }
 
     def merge(self, other: Moments) -> Moments:
-        """The groups of two runs over different networks, one after another.
+        """Join the groups of two runs over different networks.
 
         Raises
         ------
@@ -168,7 +168,7 @@ class Accumulator:
         _accumulate(fields, self._starts, self._totals, self._products, self._maxima)
 
     def finish(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The sums and the largest |f|, and start again from zero."""
+        """Return the sums and the largest |f|, and start again from zero."""
         sums = np.empty(len(self._totals))
         _fold(self._totals, sums)
         maxima = self._maxima.copy()

@@ -20,108 +20,17 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from nnft_num.layers import Dense, DrawRecipe, NamedDraw, Neurons, optional
 from nnft_sym.language import Expression, Name, evaluate, parse
 from nnft_sym.language.errors import LanguageError, SpecificationError
 
-__all__ = ["FORMAT", "Dense", "DrawRecipe", "NamedDraw", "Neurons", "Plan"]
+__all__ = ["FORMAT", "Plan"]
 
 FORMAT = "nnft-plan/1"
 
 _RESERVED = re.compile(r"norm2|d|z|[gu]_[0-9]+")
 _MAX_PRIMITIVES = 4096
 _MAX_WIDTH = 2**34
-
-
-@dataclass(frozen=True, kw_only=True)
-class DrawRecipe:
-    """One event of a density: components as expressions in primitives g_i and u_j.
-
-    Parameters
-    ----------
-    normals, uniforms : int
-        Numbers of standard normals g_1, g_2, ... and of uniforms u_1, u_2, ... on (0, 1).
-    components : tuple of Expression
-        Components of the event; one for a scalar density.
-    """
-
-    normals: int
-    uniforms: int
-    components: tuple[Expression, ...]
-
-    @property
-    def primitives(self) -> int:
-        """Number of primitives of one event."""
-        return self.normals + self.uniforms
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the primitives, normals first."""
-        normals = (f"g_{i + 1}" for i in range(self.normals))
-        return (*normals, *(f"u_{i + 1}" for i in range(self.uniforms)))
-
-    def to_dict(self) -> dict[str, Any]:
-        """The recipe as plain data."""
-        components = [str(component) for component in self.components]
-        return {"normals": self.normals, "uniforms": self.uniforms, "components": components}
-
-
-@dataclass(frozen=True, kw_only=True)
-class NamedDraw:
-    """Names of neuron parameters and the recipe that draws them."""
-
-    names: tuple[str, ...]
-    recipe: DrawRecipe
-
-    @property
-    def events(self) -> int:
-        """Number of independent events: one for each name, or one for a vector event."""
-        return len(self.names) if len(self.recipe.components) == 1 else 1
-
-    def to_dict(self) -> dict[str, Any]:
-        """The draw as plain data."""
-        return {"names": list(self.names), "draw": self.recipe.to_dict()}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Dense:
-    """Dense layer: activation(z) of z_i = sum_j W_ij x_j / sqrt(fan_in) + b_i."""
-
-    width: Expression
-    weight: DrawRecipe
-    bias: DrawRecipe | None
-    activation: Expression
-    locals: tuple[tuple[str, Expression], ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """The layer as plain data."""
-        return {
-            "kind": "dense",
-            "width": str(self.width),
-            "weight": self.weight.to_dict(),
-            "bias": _optional(self.bias),
-            "activation": str(self.activation),
-            "locals": {name: str(expression) for name, expression in self.locals},
-        }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Neurons:
-    """First layer of i.i.d. neurons h(x; theta) given by one expression."""
-
-    width: Expression
-    inputs: tuple[str, ...]
-    draws: tuple[NamedDraw, ...]
-    neuron: Expression
-
-    def to_dict(self) -> dict[str, Any]:
-        """The layer as plain data."""
-        return {
-            "kind": "neurons",
-            "width": str(self.width),
-            "inputs": list(self.inputs),
-            "draws": [draw.to_dict() for draw in self.draws],
-            "neuron": str(self.neuron),
-        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,7 +132,7 @@ class Plan:
         return cls.from_dict(data)
 
     def to_dict(self) -> dict[str, Any]:
-        """The plan as plain data, expressions in canonical text."""
+        """Give the plan as plain data, expressions in canonical text."""
         return {
             "format": FORMAT,
             "parameters": list(self.parameters),
@@ -231,7 +140,7 @@ class Plan:
             "layers": [layer.to_dict() for layer in self.layers],
             "readout": {
                 "weights": [weight.to_dict() for weight in self.weights],
-                "biases": [_optional(bias) for bias in self.biases],
+                "biases": [optional(bias) for bias in self.biases],
             },
         }
 
@@ -250,7 +159,7 @@ class Plan:
         return len(self.weights)
 
     def values(self, params: Mapping[str, Any]) -> dict[str, float]:
-        """The numbers of a run, checked against the parameters of the plan.
+        """Read the numbers of a run, checked against the parameters of the plan.
 
         Raises
         ------
@@ -327,7 +236,9 @@ def _layer(
     if kind == "neurons" and first:
         return _neurons(data, where, parameters, dimension)
     expected = "kind 'dense' or, in the first layer, 'neurons'"
-    _refuse(f"{expected} in {where}", f"{kind!r}", "use a known kind of layer")
+    raise SpecificationError(
+        expected=f"{expected} in {where}", came=f"{kind!r}", remedy="use a known kind of layer"
+    )
 
 
 def _dense(
@@ -408,7 +319,11 @@ def _recipe(data: Any, where: str, parameters: tuple[str, ...]) -> DrawRecipe:
     normals = _count(record["normals"], f"{where}.normals", least=0)
     uniforms = _count(record["uniforms"], f"{where}.uniforms", least=0)
     if normals + uniforms > _MAX_PRIMITIVES:
-        _refuse(f"at most {_MAX_PRIMITIVES} primitives in {where}", f"{normals + uniforms}", "")
+        _refuse(
+            f"at most {_MAX_PRIMITIVES} primitives in {where}",
+            f"{normals + uniforms}",
+            "draw the density with fewer primitives",
+        )
     texts = _sequence(record["components"], f"{where}.components", least=1)
     empty = DrawRecipe(normals=normals, uniforms=uniforms, components=())
     names = (*parameters, *empty.names)
@@ -423,10 +338,6 @@ def _scalar(data: Any, where: str, parameters: tuple[str, ...]) -> DrawRecipe:
     if len(recipe.components) != 1:
         _refuse(f"one component in {where}", f"{len(recipe.components)}", "use a scalar density")
     return recipe
-
-
-def _optional(recipe: DrawRecipe | None) -> dict[str, Any] | None:
-    return None if recipe is None else recipe.to_dict()
 
 
 def _parse(text: Any, names: Iterable[str], where: str) -> Expression:

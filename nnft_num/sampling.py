@@ -264,7 +264,9 @@ def _running(executor: Executor | None) -> Iterator[tuple[Executor, int]]:
 def _bar(progress: bool | None, networks: int) -> Iterator[tqdm[Any]]:
     delay = 0.0 if progress else _LONG_RUN
     hidden = not (sys.stderr.isatty() if progress is None else progress)
-    with tqdm(total=networks, unit=" networks", unit_scale=True, delay=delay, disable=hidden) as bar:
+    with tqdm(
+        total=networks, unit=" networks", unit_scale=True, delay=delay, disable=hidden
+    ) as bar:
         yield bar
 
 

@@ -18,18 +18,13 @@ import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 
+from nnft_sym.calculus import differentiated, limited, written_out
 from nnft_sym.combinatorics import Partition
 from nnft_sym.exactness import Exactness
+from nnft_sym.expectation.variables import expanded_determinants
 from nnft_sym.language.errors import SpecificationError
 from nnft_sym.networks import Network
-from nnft_sym.point_functions import (
-    Evaluator,
-    MomentPolynomial,
-    PointFunction,
-    differentiated,
-    limited,
-    written_out,
-)
+from nnft_sym.point_functions import Evaluator, MomentPolynomial, PointFunction
 from nnft_sym.printing import correlator_latex
 from nnft_sym.tensors import SymmetricTensor, multi_indices
 
@@ -193,7 +188,8 @@ class Correlator:
 
     def expression(self, outputs: Sequence[int] | None = None) -> sp.Expr:
         """Return the correlator in the covariances K_ab for given outputs (default: all 0)."""
-        return self._sum(outputs, lambda function: function.expression)
+        total = self._sum(outputs, lambda function: function.expression)
+        return expanded_determinants(total, self.order)
 
     @property
     def covariances(self) -> dict[sp.Symbol, sp.Expr]:

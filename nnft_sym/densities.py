@@ -117,6 +117,11 @@ class Density(ABC):
         """Decay length ℓ of P(θ) ~ exp(-|θ|/ℓ), 0 if faster: E e^{sθ} needs |Re s| ℓ < 1."""
         return sp.Integer(0)
 
+    @property
+    def is_point_mass(self) -> bool:
+        """Whether all weight sits at one point: a scale of zero."""
+        return bool(sp.expand(self.moment(2) - self.moment(1) ** 2) == 0)
+
     def atoms(self) -> tuple[tuple[sp.Expr, sp.Expr], ...]:
         """Pairs (value, probability) of a discrete density; empty if continuous."""
         return ()

@@ -129,6 +129,9 @@ def to_sympy(
             came=f"{shorten(str(tree))}, of which sympy says: {shorten(str(error))}",
             remedy="look at the arguments of sqrt, log, asin, acos, powers and exponentials",
         ) from error
+    if formula.has(sp.re, sp.im):
+        # From abs(2**(z**z)), say.  A formula is meant where all its parts are real.
+        formula = formula.replace(sp.re, lambda part: part).replace(sp.im, lambda part: sp.S.Zero)
     if formula.has(*_NO_NUMBERS):
         raise SpecificationError(
             expected="a formula that is a finite real number somewhere",

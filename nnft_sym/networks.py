@@ -278,7 +278,7 @@ class Network:
                 remedy="pass them by keyword, for example " + f"{missing[0]}=1.0",
             )
         numbers = {n: number_of(n, values[n]) for n in self.parameters if n in values}
-        by_symbol = {s: numbers[s.name] for s in self.symbols if s.name in numbers}
+        by_symbol = {s: sp.sympify(numbers[s.name]) for s in self.symbols if s.name in numbers}
         for width in self.widths:
             size = width.xreplace(by_symbol)
             if isinstance(size, sp.Symbol):

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from nnft_sym.combinatorics import Partition, shape
 from nnft_sym.exactness import Exactness
+from nnft_sym.expectation.covariances import DIMENSION
 from nnft_sym.expectation.law import Moments, NeuronLaw, relabelled
-from nnft_sym.expectation.variables import collected_determinants
-from nnft_sym.language.errors import AccuracyError, NotDerivedError
+from nnft_sym.expectation.variables import collected_determinants, pair_geometries
+from nnft_sym.language.errors import AccuracyError
 
 __all__ = ["ClosedExpression", "Evaluator", "MomentPolynomial", "PointFunction"]
 
@@ -184,15 +185,12 @@ class ClosedExpression:
     expression: sp.Expr
 
     @property
-    def _point_symbols(self) -> frozenset[sp.Symbol]:
-        return frozenset(self.law.variables(self.order))
-
-    @property
     def symbols(self) -> frozenset[sp.Symbol]:
         """Free parameters, those inside the covariances included."""
-        own = {s for s in self.expression.free_symbols if s not in self._point_symbols}
-        own = {s for s in own if not s.name.startswith("x_") and s.name != "d"}
-        return frozenset(own) | self.law.symbols
+        points = {DIMENSION, *self.law.variables(self.order)}
+        points |= {pair.D for pair in pair_geometries(self.expression, self.order)}
+        own = self.expression.free_symbols - points
+        return frozenset(s for s in own if not s.name.startswith("x_")) | self.law.symbols
 
     @property
     def exactness(self) -> Exactness:
@@ -216,8 +214,7 @@ class ClosedExpression:
         """Values and rounding errors at rows of point indices."""
         own = {s: v for s, v in evaluator.values.items() if s in self.law.symbols}
         arguments = self.law.arguments(evaluator.X, own, indices)
-        dimension = sp.Symbol("d", integer=True, positive=True)
-        numbers = evaluator.values | {dimension: evaluator.X.shape[1]}
+        numbers = evaluator.values | {DIMENSION: evaluator.X.shape[1]}
         expression = collected_determinants(self.expression, self.order).xreplace(numbers)
         names = {key: sp.Dummy() for key in arguments}
         function = sp.lambdify(
@@ -236,55 +233,3 @@ class ClosedExpression:
 
 
 PointFunction = MomentPolynomial | ClosedExpression
-
-
-def differentiated(function: PointFunction, parameter: sp.Symbol, order: int) -> PointFunction:
-    """∂/∂parameter, through the covariances by the chain rule."""
-    if isinstance(function, MomentPolynomial):
-        if parameter not in function.law.symbols:
-            return function.map(lambda c: sp.diff(c, parameter))
-        function = closed(function, order, "differentiated")
-    variables = function.law.variables(order)
-
-    def total_derivative(expression: sp.Expr) -> sp.Expr:
-        inner = [symbol for symbol in expression.free_symbols if symbol in variables]
-        chain = (sp.diff(expression, s) * total_derivative(variables[s]) for s in inner)
-        return sp.diff(expression, parameter) + sp.Add(*chain)
-
-    return ClosedExpression(function.law, order, total_derivative(function.expression))
-
-
-def written_out(expression: sp.Expr, variables: Mapping[sp.Symbol, sp.Expr]) -> sp.Expr:
-    """Replace symbols by their meanings until none is left."""
-    while expression.free_symbols & set(variables):
-        expression = expression.xreplace(dict(variables))
-    return expression
-
-
-def limited(
-    function: PointFunction, parameter: sp.Symbol, target: sp.Expr, order: int
-) -> PointFunction:
-    """Limit parameter -> target, with the covariances written out where they depend on it."""
-    if isinstance(function, MomentPolynomial):
-        if parameter not in function.law.symbols:
-            return function.map(lambda c: sp.limit(c, parameter, target))
-        function = closed(function, order, "taken to a limit")
-    if parameter not in function.law.symbols:
-        limit = sp.limit(function.expression, parameter, target)
-        return ClosedExpression(function.law, order, limit)
-    explicit = written_out(function.expression, function.law.variables(order))
-    limit = sp.limit(explicit, parameter, target)
-    # The limit is written in inner products; the law only has to forget the parameter.
-    remaining = target if target.is_finite else sp.Integer(1)
-    return ClosedExpression(function.law.replace({parameter: remaining}), order, limit)
-
-
-def closed(function: MomentPolynomial, order: int, wish: str) -> ClosedExpression:
-    """Write a polynomial out in covariances, if all its moments have closed forms."""
-    if any(function.law.exactness(k) != Exactness.exact() for k in function.moment_orders):
-        raise NotDerivedError(
-            expected=f"closed forms of all moments of a correlator to be {wish}",
-            came="a moment that is known as an integral only",
-            remedy="set the parameter to a number and evaluate instead",
-        )
-    return ClosedExpression(function.law, order, function.expression)

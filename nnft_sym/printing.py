@@ -27,8 +27,8 @@ def correlator_latex(correlator: Correlator) -> str:
     """Return lines: the correlator in moments M, each moment, and the covariances K."""
     points = ",".join(f"x_{a + 1}" for a in range(correlator.order))
     letters = OUTPUT_LETTERS[: correlator.order] if correlator.outputs > 1 else ""
-    subscript = f"_{{{letters}}}" if letters else ""
-    lines = [f"{correlator.name}{subscript}({points}) = {_terms(correlator)}"]
+    name = f"{{{correlator.name}}}_{{{letters}}}" if letters else correlator.name
+    lines = [f"{name}({points}) = {_terms(correlator)}"]
     for term in correlator.terms:
         lines += [line for line in _meanings(term.function) if line not in lines]
     for symbol, meaning in correlator.covariances.items():
@@ -71,6 +71,8 @@ def _function(function: PointFunction) -> str:
     classes = function.classes()
     if not classes:
         return "0"
+    if all(not partition for _, members in classes for partition in members):
+        return sp.latex(function.formula)
     common = _common_factor([coefficient for coefficient, _ in classes])
     parts = [_sum(sp.nsimplify(c / common), members) for c, members in classes]
     if len(parts) == 1 and sp.nsimplify(classes[0][0] / common) == 1:
@@ -85,8 +87,10 @@ def _times(factor: sp.Expr, body: str) -> str:
 
 def _sum(coefficient: sp.Expr, members: list[Partition]) -> str:
     def product(partition: Partition) -> str:
-        return " ".join(sp.latex(moment_symbol(block)) for block in partition) or "1"
+        return " ".join(sp.latex(moment_symbol(block)) for block in partition)
 
+    if members == [()]:
+        return sp.latex(coefficient)
     if len(members) > WRITTEN_OUT:
         sign = "-" if coefficient == -1 else "" if coefficient == 1 else sp.latex(coefficient)
         return f"{sign}\\sum_{{{len(members)}}} {product(members[0])}"

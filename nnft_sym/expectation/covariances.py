@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nnft_sym.expectation.gram import Gram
 from nnft_sym.expectation.law import InnerProduct, NeuronLaw, relabelled
-from nnft_sym.expectation.variables import covariance
+from nnft_sym.expectation.variables import covariance, determinant, point_pairs
 
 __all__ = ["DIMENSION", "AffineCovariance", "Covariance", "LayerCovariance"]
 
@@ -39,6 +39,11 @@ class Covariance(Protocol):
 
     def lower_variables(self, order: int) -> dict[sp.Symbol, sp.Expr]:
         """Meaning of the covariances of the layers below."""
+
+    def lower_arguments(
+        self, X: NDArray[np.float64], values: Mapping[sp.Symbol, float], indices: NDArray[np.intp]
+    ) -> dict[sp.Basic, NDArray[np.float64]]:
+        """Numbers for the covariances of the layers below and the inner products."""
 
     def gram(self, X: NDArray[np.float64], values: Mapping[sp.Symbol, float]) -> Gram:
         """Covariance matrix over the rows of X."""
@@ -76,6 +81,15 @@ class AffineCovariance:
 
     def lower_variables(self, order: int) -> dict[sp.Symbol, sp.Expr]:
         return {}
+
+    def lower_arguments(
+        self, X: NDArray[np.float64], values: Mapping[sp.Symbol, float], indices: NDArray[np.intp]
+    ) -> dict[sp.Basic, NDArray[np.float64]]:
+        products = X @ X.T
+        return {
+            InnerProduct(a, b): products[indices[:, a - 1], indices[:, b - 1]]
+            for a, b in point_pairs(indices.shape[1])
+        }
 
     def gram(self, X: NDArray[np.float64], values: Mapping[sp.Symbol, float]) -> Gram:
         numbers = dict(values)
@@ -124,13 +138,23 @@ class LayerCovariance:
         return self.bias_variance + self.weight_variance * pair
 
     def lower_variables(self, order: int) -> dict[sp.Symbol, sp.Expr]:
-        pairs = {
-            covariance(a, b): covariance(a, b, layer=self.level)
-            for b in range(1, order + 1)
-            for a in range(1, b + 1)
-        }
         below = self.previous.variables(order)
-        return {pairs.get(symbol, symbol): meaning for symbol, meaning in below.items()}
+        return {self._marked(order).get(symbol, symbol): m for symbol, m in below.items()}
+
+    def lower_arguments(
+        self, X: NDArray[np.float64], values: Mapping[sp.Symbol, float], indices: NDArray[np.intp]
+    ) -> dict[sp.Basic, NDArray[np.float64]]:
+        below = self.previous.arguments(X, values, indices)
+        marked = self._marked(indices.shape[1])
+        return {marked.get(symbol, symbol): number for symbol, number in below.items()}
+
+    def _marked(self, order: int) -> dict[sp.Basic, sp.Symbol]:
+        """Covariances of the layer below, as they are called from this layer."""
+        return {
+            symbol(a, b): symbol(a, b, layer=self.level)
+            for a, b in point_pairs(order)
+            for symbol in (covariance, determinant)
+        }
 
     def gram(self, X: NDArray[np.float64], values: Mapping[sp.Symbol, float]) -> Gram:
         numbers = dict(values)

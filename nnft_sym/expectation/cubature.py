@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nnft_sym.expectation.charts import draw_chart
+from nnft_sym.expectation.charts import Chart, draw_chart
 from nnft_sym.expectation.gram import Gram
 from nnft_sym.expectation.lines import line_moments
 from nnft_sym.expectation.plane import plane_moments
@@ -19,7 +19,7 @@ from nnft_sym.expectation.products import Products
 from nnft_sym.expectation.reach import PointFunction, find_reach
 from nnft_sym.expectation.refining import Totals
 from nnft_sym.expectation.smooth import lattice_moments
-from nnft_sym.language.errors import AccuracyError, SpecificationError
+from nnft_sym.language.errors import AccuracyError, InfiniteMomentError, SpecificationError
 
 __all__ = ["Values", "gaussian_moments"]
 
@@ -113,15 +113,17 @@ def gaussian_moments(
             came=f"{list(thresholds)}",
             remedy="leave out kinks at infinity",
         )
-    if per_point:
-        return _Moments(phi, kinks, gram, sets, rtol).all()
-    merged = gram.distinct()
+    names = np.arange(len(gram))
+    if not per_point:
+        merged = gram.distinct()
+        gram, names = merged.gram, merged.points
+        sets = {k: merged.labels[rows] for k, rows in sets.items()}
 
     def field(z: Floats, a: Indices) -> Floats:
-        return np.asarray(phi(z), dtype=float)
+        values = phi(z, np.broadcast_to(a, z.shape)) if per_point else phi(z)
+        return np.asarray(np.broadcast_to(np.asarray(values, dtype=float), z.shape))
 
-    labelled = {k: merged.labels[rows] for k, rows in sets.items()}
-    return _Moments(field, kinks, merged.gram, labelled, rtol).all()
+    return _Moments(field, per_point, kinks, gram, names, sets, rtol).all()
 
 
 def _validated(index_sets: Mapping[int, ArrayLike], n: int, rtol: float) -> dict[int, Indices]:
@@ -151,9 +153,17 @@ class _Moments:
     """One evaluation: the common reach and panels, then the supports by their rank."""
 
     def __init__(
-        self, phi: PointFunction, kinks: Floats, gram: Gram, sets: dict[int, Indices], rtol: float
+        self,
+        phi: PointFunction,
+        per_point: bool,
+        kinks: Floats,
+        gram: Gram,
+        names: Indices,
+        sets: dict[int, Indices],
+        rtol: float,
     ) -> None:
-        self.phi, self.kinks, self.gram, self.rtol = phi, kinks, gram, rtol
+        self.phi, self.per_point, self.kinks, self.rtol = phi, per_point, kinks, rtol
+        self.gram, self.names = gram, names
         self.unique: dict[int, Indices] = {}
         self.inverse: dict[int, Indices] = {}
         for k, rows in sets.items():
@@ -181,7 +191,6 @@ class _Moments:
 
     def _prepare(self, work: dict[int, Indices]) -> None:
         """Find the reach, and panels of phi for every point."""
-        position = {int(a): i for i, a in enumerate(self.used)}
         compact = {k: np.searchsorted(self.used, rows) for k, rows in work.items()}
         used, phi = self.used, self.phi
 
@@ -189,15 +198,26 @@ class _Moments:
             return phi(z, used[a])
 
         self.reach = find_reach(restricted, self.lengths[used], compact)
-        spans = self.reach.radius * self.lengths
-        charts = {int(a): draw_chart(phi, int(a), self.kinks, float(spans[a])) for a in used}
+        charts = self._charts()
         most = max(len(chart.breaks) for chart in charts.values())
         self.breaks = np.full((len(self.gram), most), np.nan)
         self.finest = np.full(len(self.gram), np.inf)
-        for a in position:
+        for a in charts:
             self.breaks[a, : len(charts[a].breaks)] = charts[a].breaks
             if self.lengths[a] > 0:
                 self.finest[a] = charts[a].finest / self.lengths[a]
+
+    def _charts(self) -> dict[int, Chart]:
+        """Panels of phi at every point, shared where the ranges are similar."""
+        drawn: dict[tuple[int, float], Chart] = {}
+        charts = {}
+        for a in self.used.tolist():
+            span = float(2.0 ** np.ceil(np.log2(self.reach.radius * self.lengths[a] + 1e-300)))
+            key = (a if self.per_point else 0, span)
+            if key not in drawn:
+                drawn[key] = draw_chart(self.phi, a, self.kinks, span)
+            charts[a] = drawn[key]
+        return charts
 
     def _groups(
         self, work: dict[int, Indices]
@@ -223,7 +243,10 @@ class _Moments:
                 by_support[support].setdefault(k, []).append(entry)
         by_size: dict[tuple[int, int], list[tuple[int, ...]]] = defaultdict(list)
         for support in by_support:
-            by_size[len(support), self._rank(support)].append(support)
+            own = self._rank(support)
+            if own > 2 and self.kinks.size:
+                raise self._too_many_dimensions(support, own)
+            by_size[len(support), own].append(support)
         for _, supports in sorted(by_size.items()):
             orders: dict[int, tuple[Indices, Indices, Indices]] = {}
             collected: dict[int, list[tuple[int, list[int], int]]] = defaultdict(list)
@@ -231,8 +254,7 @@ class _Moments:
                 place = {a: i for i, a in enumerate(support)}
                 for k, entries in by_support[support].items():
                     collected[k].extend(
-                        (b, [place[a] for a in work[k][entry].tolist()], entry)
-                        for entry in entries
+                        (b, [place[a] for a in work[k][entry].tolist()], entry) for entry in entries
                     )
             for k, triples in collected.items():
                 which, local, entry_list = zip(*triples, strict=True)
@@ -270,12 +292,19 @@ class _Moments:
         patterns = {k: np.unique(local, axis=0) for k, (_, local, _) in orders.items()}
         plan = Products.of(patterns, points.shape[1])
         totals = self._totals(points, plan)
+        if not np.all(np.isfinite(totals.values)):
+            raise InfiniteMomentError(
+                expected="a function that is finite where all fields vanish",
+                came="a value that is infinite or not a number at zero",
+                remedy="leave out points of zero variance",
+            )
         start = 0
         for k, (which, local, entries) in orders.items():
             patterns_of_order = patterns[k]
             column = start + _row_positions(patterns_of_order, local)
             self.values[k][entries] = totals.values[which, column]
-            self.errors[k][entries] = totals.errors[which, column] + self.reach.tails[k]
+            outside = self.reach.tails[k] if np.any(self.lengths[points]) else 0.0
+            self.errors[k][entries] = totals.errors[which, column] + outside
             start += len(patterns_of_order)
             largest = float(np.max(np.abs(self.values[k][entries])))
             self.scales[k] = max(self.scales[k], largest)
@@ -285,8 +314,10 @@ class _Moments:
         vectors = self._vectors(points)
         rank = vectors.shape[2]
         radius = self.reach.radius
-        if rank <= 1:
-            line = vectors[:, :, 0] if rank else np.zeros(points.shape)
+        if rank == 0:
+            return _constants(self.phi, points, plan)
+        if rank == 1:
+            line = vectors[:, :, 0]
             return line_moments(
                 self.phi, points, line, self.breaks[points], plan, radius, self.rtol, self.scales
             )
@@ -317,19 +348,31 @@ class _Moments:
                 self.rtol,
                 self.scales,
             )
-        raise AccuracyError(
-            expected="an integral of effective dimension at most 2, or a smooth function",
+        raise self._too_many_dimensions(points[0], rank)
+
+    def _too_many_dimensions(self, support: Sequence[int] | Indices, rank: int) -> AccuracyError:
+        shape = "with kinks" if self.kinks.size else "too steep for the lattices that fit"
+        return AccuracyError(
+            expected="an integral of effective dimension at most 2, or of a smooth function",
             came=(
-                f"effective dimension {rank} at the points {points[0].tolist()} of a function "
-                f"{'with kinks' if self.kinks.size else 'too steep for a lattice'}"
+                f"effective dimension {rank} at the points "
+                f"{self.names[np.asarray(support)].tolist()} of a function {shape}"
             ),
-            remedy="use a closed form, fewer distinct points, or points that span a plane",
+            remedy="use a closed form, a larger rtol, or points whose features span a plane",
         )
 
     def _vectors(self, points: Indices) -> Floats:
         if points.shape[1] == 2 and self._rank(tuple(points[0].tolist())) == 2:
             return self.gram.pairs(points)
         return np.stack([self.gram.factor(support) for support in points.tolist()])
+
+
+def _constants(phi: PointFunction, points: Indices, plan: Products) -> Totals:
+    """Products of phi(0) for points of zero variance."""
+    with np.errstate(all="ignore"):
+        halves = plan.halves(phi(np.zeros(points.shape), points)[:, :, None])
+        values = plan.sums(halves, np.ones((len(points), 1)))
+    return Totals(values=values, errors=64 * _EPS * np.abs(values), bounds=np.abs(values))
 
 
 def _row_positions(table: Indices, rows: Indices) -> Indices:

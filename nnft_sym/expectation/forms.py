@@ -10,7 +10,12 @@ import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 
-from nnft_sym.expectation.variables import covariance, determinant, expanded_determinants
+from nnft_sym.expectation.variables import (
+    covariance,
+    determinant,
+    expanded_determinants,
+    point_pairs,
+)
 
 __all__ = ["ClosedForm", "SymbolicForm"]
 
@@ -61,16 +66,14 @@ class SymbolicForm(ClosedForm):
         return sp.lambdify(self._symbols, self.in_determinants, modules=["scipy", "numpy"])
 
     @property
-    def _pairs(self) -> list[tuple[int, int]]:
-        return [(a, b) for b in range(1, self.points + 1) for a in range(1, b + 1)]
-
-    @property
     def _symbols(self) -> list[sp.Symbol]:
-        covariances = [covariance(a, b) for a, b in self._pairs]
-        return covariances + [determinant(a, b) for a, b in self._pairs if a != b]
+        pairs = point_pairs(self.points)
+        covariances = [covariance(a, b) for a, b in pairs]
+        return covariances + [determinant(a, b) for a, b in pairs if a != b]
 
     def evaluate(self, K: NDArray[np.float64], D: NDArray[np.float64]) -> NDArray[np.float64]:
-        arguments = [K[:, a - 1, b - 1] for a, b in self._pairs]
-        arguments += [D[:, a - 1, b - 1] for a, b in self._pairs if a != b]
+        pairs = point_pairs(self.points)
+        arguments = [K[:, a - 1, b - 1] for a, b in pairs]
+        arguments += [D[:, a - 1, b - 1] for a, b in pairs if a != b]
         value = self._function(*arguments)
         return np.broadcast_to(np.asarray(value, dtype=np.float64), (len(K),)).copy()

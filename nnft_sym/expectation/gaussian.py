@@ -16,10 +16,11 @@ from nnft_sym.exactness import Exactness
 from nnft_sym.expectation.closed import closed_form
 from nnft_sym.expectation.covariances import Covariance
 from nnft_sym.expectation.forms import ClosedForm
-from nnft_sym.expectation.integral import GaussianExpectation, gaussian_integrals
-from nnft_sym.expectation.law import InnerProduct, Moments
+from nnft_sym.expectation.integral import expectation_over_offset
+from nnft_sym.expectation.law import Moments
+from nnft_sym.expectation.offset_integral import integral_moments
 from nnft_sym.expectation.offsets import offset_form
-from nnft_sym.expectation.variables import covariance, determinant
+from nnft_sym.expectation.variables import covariance, determinant, point_pairs
 from nnft_sym.tensors import SymmetricTensor, multi_indices
 
 __all__ = ["GaussianLaw"]
@@ -82,14 +83,14 @@ class GaussianLaw:
         form = self.form(order)
         if form is not None:
             return form.expression
-        return GaussianExpectation.of(self.activation.expression, order, self.offset)
+        return expectation_over_offset(self.activation.expression, order, self.offset)
 
     @property
     def level(self) -> int:
         return self.covariance.level
 
     def variables(self, order: int) -> dict[sp.Symbol, sp.Expr]:
-        pairs = [(a, b) for b in range(1, order + 1) for a in range(1, b + 1)]
+        pairs = point_pairs(order)
         own = {covariance(a, b): self.covariance.expression(a, b) for a, b in pairs}
         return own | self.covariance.lower_variables(order)
 
@@ -97,14 +98,11 @@ class GaussianLaw:
         self, X: NDArray[np.float64], values: Mapping[sp.Symbol, float], indices: NDArray[np.intp]
     ) -> dict[sp.Basic, NDArray[np.float64]]:
         gram = self.covariance.gram(X, values)
-        products = X @ X.T
-        numbers: dict[sp.Basic, NDArray[np.float64]] = {}
-        for b in range(indices.shape[1]):
-            for a in range(b + 1):
-                pair = (indices[:, a], indices[:, b])
-                numbers[covariance(a + 1, b + 1)] = gram.matrix[pair]
-                numbers[determinant(a + 1, b + 1)] = gram.determinants[pair]
-                numbers[InnerProduct(a + 1, b + 1)] = products[pair]
+        numbers = self.covariance.lower_arguments(X, values, indices)
+        for a, b in point_pairs(indices.shape[1]):
+            pair = (indices[:, a - 1], indices[:, b - 1])
+            numbers[covariance(a, b)] = gram.matrix[pair]
+            numbers[determinant(a, b)] = gram.determinants[pair]
         return numbers
 
     def moments(
@@ -122,7 +120,7 @@ class GaussianLaw:
                 found[order] = _from_closed_form(form, order, gram)
         if unresolved:
             phi = self.activation.expression
-            found |= gaussian_integrals(phi, gram, unresolved, law.offset)
+            found |= integral_moments(phi, gram, unresolved, law.offset)
         return found
 
 

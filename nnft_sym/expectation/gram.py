@@ -86,9 +86,7 @@ class Gram:
                 array.setflags(write=False)
 
     @classmethod
-    def from_points(
-        cls, X: ArrayLike, weight_variance: float, bias_variance: float
-    ) -> Gram:
+    def from_points(cls, X: ArrayLike, weight_variance: float, bias_variance: float) -> Gram:
         r"""Covariance of a dense first layer at points x_a.
 
         .. math:: K_{ab} = C_b + C_W\, x_a \cdot x_b / d, \qquad
@@ -139,9 +137,7 @@ class Gram:
         for i in range(d):
             for j in range(i):
                 x, y = points[:, i], points[:, j]
-                minor = _difference_of_products(
-                    x[:, None], y[None, :], y[:, None], x[None, :]
-                )
+                minor = _difference_of_products(x[:, None], y[None, :], y[:, None], x[None, :])
                 area += minor**2
         with np.errstate(over="ignore"):
             matrix = bias + weight / d * (points @ points.T)

@@ -15,7 +15,7 @@ import sympy as sp
 from numpy.typing import NDArray
 
 from nnft_sym.exactness import Exactness
-from nnft_sym.expectation.variables import covariance
+from nnft_sym.expectation.variables import covariance, point_pairs
 from nnft_sym.tensors import SymmetricTensor
 
 __all__ = ["InnerProduct", "Moments", "NeuronLaw", "coordinate", "relabelled"]
@@ -69,11 +69,9 @@ def relabelled(
     >>> relabelled(covariance(1, 2) + InnerProduct(1, 1), (3, 4))
     K_34 + x_3.x_3
     """
-    k = len(points)
     swap: dict[sp.Basic, sp.Basic] = {
-        covariance(a + 1, b + 1): covariance(points[a], points[b], layer)
-        for b in range(k)
-        for a in range(b + 1)
+        covariance(a, b): covariance(points[a - 1], points[b - 1], layer)
+        for a, b in point_pairs(len(points))
     }
     for node in expression.atoms(InnerProduct):
         a, b = (int(argument) for argument in node.args)

@@ -15,9 +15,9 @@ __all__ = ["line_moments"]
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
-_NODES = 16
-_STEP = 1.5
-_BUDGET = 4_000_000
+_NODES = 20
+_STEP = 1.25
+_BUDGET = 400_000
 _CHUNK = 2_000_000
 
 
@@ -88,7 +88,7 @@ def line_moments(
             nodes=sum(part.nodes for part in parts),
         )
 
-    return integrate_cells(evaluate, cells, supports, plan, rtol, scales, _BUDGET)
+    return integrate_cells(evaluate, cells, supports, plan, rtol, scales, radius, _BUDGET * points.size)
 
 
 def _panels(

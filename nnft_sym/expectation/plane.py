@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nnft_sym.expectation.panels import composite, gauss
+from nnft_sym.expectation.panels import Rule, composite, gauss
 from nnft_sym.expectation.products import Products
 from nnft_sym.expectation.reach import PointFunction
 from nnft_sym.expectation.refining import Cells, Contributions, Totals, integrate_cells
@@ -18,10 +18,11 @@ Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 _ANGLES = 15
-_RADII = 16
-_STEP = 1.5
+_RADII = 20
+_STEP = 1.8
 _DEEPEST = 7
-_BUDGET = 60_000_000
+# Values of phi for each point of each support.
+_BUDGET = 20_000_000
 _CHUNK = 1_000_000
 # Sectors narrower than rounding of an angle hold nothing.
 _NARROW = 1e-15
@@ -73,7 +74,7 @@ def plane_moments(
     def evaluate(cells: Cells) -> Contributions:
         return _evaluate(phi, points, vectors, breaks, base, plan, cells)
 
-    return integrate_cells(evaluate, cells, len(points), plan, rtol, scales, _BUDGET)
+    return integrate_cells(evaluate, cells, len(points), plan, rtol, scales, radius, _BUDGET * points.size)
 
 
 def _sectors(vectors: Floats, breaks: Floats, kinks: Floats, radius: float) -> Cells:
@@ -92,28 +93,27 @@ def _sectors(vectors: Floats, breaks: Floats, kinks: Floats, radius: float) -> C
         support=support,
         low=edges[support, sector],
         high=edges[support, sector + 1],
-        level=np.zeros(len(support), dtype=np.intp),
+        # Short panels between many cuts need few nodes.
+        level=np.full(len(support), int(not np.any(np.abs(breaks) > 0)), dtype=np.intp),
     )
 
 
 def _crossings(vectors: Floats, kinks: Floats, radius: float, spare: Floats) -> Floats:
     """Angles at which kink lines v_a.g = t and v_b.g = t' cross inside the disc."""
-    supports, s, _ = vectors.shape
-    found = [spare]
-    for a, b in combinations(range(s), 2):
-        va, vb = vectors[:, a], vectors[:, b]
-        determinant = va[:, 0] * vb[:, 1] - va[:, 1] * vb[:, 0]
-        for first in kinks:
-            for second in kinks:
-                if first == 0 and second == 0:
-                    continue
-                with np.errstate(all="ignore"):
-                    x = (first * vb[:, 1] - second * va[:, 1]) / determinant
-                    y = (second * va[:, 0] - first * vb[:, 0]) / determinant
-                    inside = np.hypot(x, y) < radius
-                angle = np.where(inside, np.arctan2(y, x), spare[:, 0])
-                found.append(np.where(np.isfinite(angle), angle, spare[:, 0])[:, None])
-    return np.concatenate(found, axis=1)
+    longest = float(np.max(np.linalg.norm(vectors, axis=2)))
+    reached = kinks[np.abs(kinks) < radius * longest]
+    if not np.any(reached):
+        return spare
+    a, b = np.triu_indices(vectors.shape[1], k=1)
+    ax, ay, bx, by = (vectors[:, which, i, None, None] for which in (a, b) for i in (0, 1))
+    first, second = reached[:, None], reached[None, :]
+    with np.errstate(all="ignore"):
+        determinant = ax * by - ay * bx
+        x = (first * by - second * ay) / determinant
+        y = (second * ax - first * bx) / determinant
+        inside = (np.hypot(x, y) < radius) & ((first != 0) | (second != 0))
+    angles = np.where(inside, np.arctan2(y, x), spare[:, :, None, None])
+    return np.asarray(angles.reshape(len(vectors), -1))
 
 
 def _graded(vectors: Floats, breaks: Floats, normal: Floats, radius: float) -> Floats:
@@ -135,6 +135,35 @@ def _graded(vectors: Floats, breaks: Floats, normal: Floats, radius: float) -> F
     return np.asarray(graded.reshape(len(vectors), -1))
 
 
+def _radial(level: int) -> Rule:
+    """Rule for one radial panel: half the nodes at level 0, then 2^(level - 1) pieces."""
+    return composite(_RADII // 2, 1) if level == 0 else composite(_RADII, 2 ** (level - 1))
+
+
+def _cuts(slopes: Floats, breaks: Floats, radius: float) -> tuple[Floats, NDArray[np.intp]]:
+    """Radii at which rays meet the boundaries of panels, sorted, and how many are inside."""
+    with np.errstate(all="ignore"):
+        hits = (breaks[:, None] / slopes[..., None]).reshape(*slopes.shape[:2], -1)
+    hits = np.where((hits > 0) & (hits < radius), hits, radius)
+    hits.sort(axis=2)
+    return hits, np.sum(hits < radius, axis=2)
+
+
+def _chunks(level: Indices, panels: Indices, width: int) -> Iterator[Indices]:
+    """Group cells of one level and similar numbers of panels that fit in memory."""
+    order = np.lexsort((panels, level))
+    start = 0
+    while start < len(order):
+        rest = order[start : start + 4096]
+        rest = rest[level[rest] == level[rest[0]]]
+        nodes = _ANGLES * len(_radial(int(level[rest[0]])).nodes) * width
+        # Sorted by panels: a chunk is padded to those of its last cell.
+        load = np.arange(1, len(rest) + 1) * panels[rest] * nodes
+        chunk = rest[: max(1, int(np.searchsorted(load, _CHUNK)))]
+        start += len(chunk)
+        yield chunk
+
+
 def _evaluate(
     phi: PointFunction,
     points: Indices,
@@ -144,61 +173,43 @@ def _evaluate(
     plan: Products,
     cells: Cells,
 ) -> Contributions:
-    """Contributions of sectors, in chunks of similar numbers of panels."""
+    """Contributions of sectors: Gauss rules in the angle and along every ray."""
     rule = gauss(_ANGLES)
     width = cells.high - cells.low
     theta = cells.low[:, None] + width[:, None] * rule.nodes
-    x, y = np.cos(theta), np.sin(theta)
-    v = vectors[cells.support]
-    slopes = v[:, None, :, 0] * x[:, :, None] + v[:, None, :, 1] * y[:, :, None]
-    radius = base[-1]
-    with np.errstate(all="ignore"):
-        hits = breaks[cells.support][:, None] / slopes[..., None]
-    hits = hits.reshape(*theta.shape, -1)
-    hits = np.where((hits > 0) & (hits < radius), hits, radius)
-    panels = np.max(np.sum(hits < radius, axis=2), axis=1, initial=0)
-    hits.sort(axis=2)
+    v = vectors[cells.support][:, None]
+    slopes = v[..., 0] * np.cos(theta)[:, :, None] + v[..., 1] * np.sin(theta)[:, :, None]
+    hits, counts = _cuts(slopes, breaks[cells.support], float(base[-1]))
+    most = np.max(counts, axis=1, initial=0)
+    level = np.minimum(cells.level, _DEEPEST)
     values, outer, inner = (np.zeros((len(cells), len(plan.orders))) for _ in range(3))
     sizes: dict[int, Floats] = {}
     spent = 0
-    level = np.minimum(cells.level, _DEEPEST)
-    order = np.lexsort((panels, level))
-    start = 0
-    while start < len(order):
-        head = order[start]
-        # Cells are sorted by panels: the last of a chunk has the most of its level.
-        widest = max(plan.widest, vectors.shape[1])
-        tail = order[start : start + 4096]
-        tail = tail[level[tail] == level[head]]
-        load = np.arange(1, len(tail) + 1) * (panels[tail] + len(base))
-        load = load * (_ANGLES * _RADII * 2 ** int(level[head]) * widest)
-        chunk = tail[: max(1, int(np.searchsorted(load, _CHUNK)))]
-        start += len(chunk)
-        radial = composite(_RADII, 2 ** int(level[head]))
-        most = int(panels[chunk].max())
-        cuts = hits[chunk][:, :, :most].reshape(-1, most)
-        fixed = np.broadcast_to(base, (len(cuts), len(base)))
+    for chunk in _chunks(level, most + len(base), max(plan.widest, vectors.shape[1])):
+        radial = _radial(int(level[chunk[0]]))
+        rays = len(chunk) * _ANGLES
+        cuts = hits[chunk][:, :, : most[chunk].max()].reshape(rays, most[chunk].max())
+        fixed = np.broadcast_to(base, (rays, len(base)))
         edges = np.sort(np.concatenate([fixed, cuts], axis=1), axis=1)
         low, length = edges[:, :-1, None], np.diff(edges, axis=1)[:, :, None]
-        r = (low + length * radial.nodes).reshape(len(edges), -1)
+        r = (low + length * radial.nodes).reshape(rays, -1)
         density = r * np.exp(-(r**2) / 2) / (2 * np.pi)
         weights = density * (length * radial.weights).reshape(r.shape)
         nulls = density * (length * radial.nulls[0]).reshape(r.shape)
-        z = slopes[chunk].reshape(len(edges), -1, 1) * r[:, None, :]
+        z = slopes[chunk].reshape(rays, -1, 1) * r[:, None, :]
         label = np.repeat(points[cells.support[chunk]], _ANGLES, axis=0)[:, :, None]
         shape = (len(chunk), _ANGLES, -1)
-        across = width[chunk][:, None, None]
         with np.errstate(all="ignore"):
             halves = plan.halves(phi(z, label))
             along = plan.sums(halves, weights).reshape(shape)
             unresolved = np.abs(plan.sums(halves, nulls)).reshape(shape)
             squares = plan.sizes(halves, weights)
-        column = (across * rule.weights[None, :, None]).transpose(0, 2, 1)
-        values[chunk] = np.matmul(column, along)[:, 0]
-        inner[chunk] = np.matmul(column, unresolved)[:, 0]
-        outer[chunk] = np.abs(np.matmul(rule.nulls, along)).sum(axis=1) * across[:, 0]
+        across = width[chunk][:, None, None] * rule.weights
+        values[chunk] = np.matmul(across, along)[:, 0]
+        inner[chunk] = np.matmul(across, unresolved)[:, 0]
+        outer[chunk] = np.abs(np.matmul(rule.nulls, along)).sum(axis=1) * width[chunk][:, None]
         for m, rows in squares.items():
             store = sizes.setdefault(m, np.zeros((len(cells), rows.shape[1])))
-            store[chunk] = np.matmul(column, rows.reshape(shape))[:, 0]
+            store[chunk] = np.matmul(across, rows.reshape(shape))[:, 0]
         spent += z.size
     return Contributions(values=values, outer=outer, inner=inner, sizes=sizes, nodes=spent)

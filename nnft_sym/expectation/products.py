@@ -80,14 +80,14 @@ class Products:
         return max([1, *(len(rows) for rows in self.parents.values())])
 
     def halves(self, F: Floats) -> dict[int, Floats]:
-        """All half-products of functions F, shape (T, s, Q), by their length."""
+        """Form all half-products of functions F, shape (T, s, Q), by their length."""
         table = {0: np.ones((F.shape[0], 1, F.shape[2])), 1: F}
         for m, parents in self.parents.items():
             table[m] = table[m - 1][:, parents] * F[:, self.lasts[m]]
         return table
 
     def sums(self, halves: dict[int, Floats], weights: Floats) -> Floats:
-        """Sums with weights of shape (T, Q), as an array of shape (T, U)."""
+        """Sum with weights of shape (T, Q); the result has shape (T, U)."""
         columns = []
         for k, left in self.left.items():
             first, second = halves[(k + 1) // 2], halves[k // 2]
@@ -96,12 +96,12 @@ class Products:
         return np.concatenate(columns, axis=1)
 
     def sizes(self, halves: dict[int, Floats], weights: Floats) -> dict[int, Floats]:
-        """Sums of squares of the half-products, for :meth:`bounds`."""
+        """Sum the squares of the half-products, for :meth:`bounds`."""
         lengths = {half for k in self.left for half in ((k + 1) // 2, k // 2)}
         return {m: np.einsum("tq,tnq,tnq->tn", weights, halves[m], halves[m]) for m in lengths}
 
     def bounds(self, sizes: dict[int, Floats]) -> Floats:
-        """Bounds of the sums of absolute values, by Cauchy and Schwarz, shape (T, U)."""
+        """Bound the sums of absolute values by Cauchy and Schwarz, shape (T, U)."""
         columns = [
             np.sqrt(sizes[(k + 1) // 2][:, left]) * np.sqrt(sizes[k // 2][:, self.right[k]])
             for k, left in self.left.items()

@@ -43,8 +43,8 @@ def find_reach(
     r"""Find the radius beyond which products of k functions are negligible.
 
     On the sphere of radius s a product of k factors is at most e^{k B(s)}, with B(s) the largest
-    log \|phi_a(s' \|v_a\|)\| over all points and \|s'\| <= s; R is where k B(s) - s^2/2 has fallen by
-    42 for good.
+    log \|phi_a(s' \|v_a\|)\| over all points and \|s'\| <= s; R is where k B(s) - s^2/2 has
+    fallen by 42 for good.
 
     Parameters
     ----------
@@ -62,17 +62,17 @@ def find_reach(
     AccuracyError
         If phi overflows within the reach, or the moment may be finite but has no bound.
     """
-    far = np.maximum(1e4, 1e3 / np.maximum(lengths, 1e-290))
-    tail = 60.0 * (far[:, None] / 60.0) ** np.linspace(0.0, 1.0, 301)[1:]
-    # The centre itself may be a singularity that can be integrated.
-    near = np.concatenate([[1e-6], np.linspace(0.0, 60.0, 601)[1:]])
+    far = np.maximum(1e4, 1e3 / np.maximum(lengths, 1e-100))
+    tail = 60.001 * (far[:, None] / 60.0) ** np.linspace(0.0, 1.0, 301)[1:]
+    # The centre and round numbers may be singularities that can be integrated: keep off them.
+    near = np.concatenate([[1e-6], 1.0000123 * np.linspace(0.0, 60.0, 601)[1:]])
     centre = np.broadcast_to(near, (len(lengths), 601))
     s = np.concatenate([centre, tail], axis=1)
     z = s * lengths[:, None]
     points = np.arange(len(lengths))[:, None]
     with np.errstate(all="ignore"):
         size = np.maximum(np.abs(phi(z, points)), np.abs(phi(-z, points)))
-        logs = np.where(size > 0, np.log(size), -1e4)
+        logs = np.where(size == 0, -1e4, np.log(size))
     usable = np.isfinite(logs)
     # Past the first value that is not a number nothing is known.
     known = np.where(usable.all(axis=1), s.shape[1], np.argmin(usable, axis=1))

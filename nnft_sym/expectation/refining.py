@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from nnft_sym.expectation.products import Products
 from nnft_sym.language.errors import AccuracyError, InfiniteMomentError
 
-__all__ = ["Cells", "Contributions", "Totals", "integrate_cells"]
+__all__ = ["Cells", "Contributions", "Totals", "integrate_cells", "rounding"]
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -99,6 +99,7 @@ def integrate_cells(
     plan: Products,
     rtol: float,
     scales: dict[int, float],
+    radius: float,
     budget: int,
 ) -> Totals:
     """Divide cells until the error of every entry is below rtol of the largest of its order.
@@ -117,6 +118,8 @@ def integrate_cells(
         Error allowed, relative to the largest moment of the order.
     scales : dict
         For each order a lower bound of that largest moment known already.
+    radius : float
+        R: how far out the integral goes, for the bound of rounding.
     budget : int
         Nodes after which to give up.
 
@@ -145,7 +148,7 @@ def integrate_cells(
         allowed = _allowed(orders, values + pending, plan.bounds(current), rtol, scales)
         share = np.maximum(
             (cells.high - cells.low) / total_width[cells.support],
-            1 / (4 * first[cells.support]),
+            1 / (8 * first[cells.support]),
         )
         error = found.outer + found.inner
         excess = np.max(error / (0.5 * allowed * share[:, None]), axis=1, initial=0.0)
@@ -170,7 +173,15 @@ def integrate_cells(
     allowed = _allowed(orders, values, bounds, rtol, scales)
     if np.any(errors > allowed):
         raise _not_converged(errors / allowed * rtol, orders, spent)
-    return Totals(values=values, errors=errors + 64 * _EPS * bounds, bounds=bounds)
+    return Totals(values=values, errors=errors + rounding(radius) * bounds, bounds=bounds)
+
+
+def rounding(radius: float) -> float:
+    """Bound the relative error of rounding of a sum over |g| < R.
+
+    Exponents are of the order of R^2 at most, and so is the loss of relative accuracy in them.
+    """
+    return _EPS * (64 + radius**2)
 
 
 def _grouped(cells: Cells, rows: Floats, supports: int) -> Floats:

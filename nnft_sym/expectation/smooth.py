@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from nnft_sym.expectation.products import Products
 from nnft_sym.expectation.reach import PointFunction
-from nnft_sym.expectation.refining import Totals
+from nnft_sym.expectation.refining import Totals, rounding
 
 __all__ = ["lattice_moments"]
 
@@ -76,7 +76,8 @@ def lattice_moments(
         if previous is not None and spacing <= finest:
             change = np.abs(values - previous)
             if _small_enough(change, values, bounds, plan.orders, rtol, scales):
-                return Totals(values=values, errors=change + 64 * _EPS * bounds, bounds=bounds)
+                errors = change + rounding(radius) * bounds
+                return Totals(values=values, errors=errors, bounds=bounds)
         previous = values
     return None
 

@@ -291,10 +291,10 @@ REFUSED = {
 
 @pytest.mark.parametrize(("text", "message"), REFUSED.values(), ids=REFUSED)
 def test_refused_quickly_with_one_clear_error(text, message):
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(LanguageError, match=message) as caught:
         parse(text)
-    assert time.perf_counter() - start < 0.3
+    assert time.process_time() - start < 0.3
     assert len(str(caught.value)) < 600
     assert str(caught.value).isascii()
     assert caught.value.expected
@@ -341,11 +341,17 @@ def test_a_shared_tree_cannot_outgrow_its_text():
         for _ in range(MAX_DEPTH):
             tree = Call("*", (tree, tree))
 
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(LanguageError, match=f"{MAX_LENGTH} characters"):
         double()
-    assert time.perf_counter() - start < 0.3
+    assert time.process_time() - start < 0.3
     assert len(LONG_SUM) < MAX_LENGTH
+
+
+def test_a_tree_cannot_outgrow_its_depth():
+    tree = parse("sin(" * MAX_DEPTH + "z" + ")" * MAX_DEPTH)
+    with pytest.raises(LanguageError, match=f"{MAX_DEPTH} levels"):
+        Call("sin", (tree,))
 
 
 def test_the_deepest_trees_work():

@@ -43,7 +43,7 @@ def derive(factors: tuple[sp.Expr, ...]) -> ClosedForm | None:
         expression = _one_point(halves[0], covariance(1, 1))  # type: ignore[arg-type]
         return SymbolicForm(points=1, in_determinants=expression, source="CS09")
     angle = sp.atan2(sp.sqrt(determinant(1, 2)), covariance(1, 2))
-    expression = sp.expand(_two_points(*halves)).collect(_ANGLE)  # type: ignore[misc]
+    expression = _shortest(_two_points(*halves))  # type: ignore[misc]
     steps = (
         r"J_{ij} = E[u^i v^j\,\theta(u)\theta(v)],\quad J_{00} = (\pi-\vartheta)/2\pi,"
         r"\quad \cos\vartheta = K_{12}/\sqrt{K_{11}K_{22}}",
@@ -127,6 +127,15 @@ def _two_points(first: HalfLines, second: HalfLines) -> sp.Expr:
                         J = _quadrant(i, j)
                         total.append(a * b * s**i * r**j * (J if s == r else J.xreplace(flip)))
     return sp.Add(*total)
+
+
+def _shortest(expression: sp.Expr) -> sp.Expr:
+    """Collect in ϑ or in π - ϑ, whichever is shorter."""
+    in_angle = sp.expand(expression).collect(_ANGLE)
+    supplement = sp.Dummy("psi")
+    in_supplement = sp.expand(expression.xreplace({_ANGLE: sp.pi - supplement})).collect(supplement)
+    in_supplement = in_supplement.xreplace({supplement: sp.pi - _ANGLE})
+    return min(in_supplement, in_angle, key=sp.count_ops)
 
 
 @lru_cache(maxsize=256)

@@ -1,0 +1,16 @@
+from .checking import Criterion as Criterion
+from .checking import OrderReport as OrderReport
+from .checking import Report as Report
+from .checking import Verdict as Verdict
+from .checking import confront as confront
+from .compiling import compile_plan as compile_plan
+from .estimating import Estimate as Estimate
+from .front import NNFTError as NNFTError
+from .front import check as check
+from .front import correlators as correlators
+from .front import estimate as estimate
+from .front import sample as sample
+from .plans import Plan as Plan
+from .scaling import Slope as Slope
+from .scaling import Sweep as Sweep
+from .scaling import sweep as sweep

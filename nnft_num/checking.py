@@ -1,0 +1,464 @@
+"""Theory against sample: pulls, resolutions and verdicts.
+
+Each distinct entry of each tensor is one comparison,
+
+    pull = (theory - estimate)/sigma,    sigma² = error² + (theory error)²,
+    resolution = scale/sigma,            scale = largest |theory| of the tensor,
+
+and for a theory that vanishes identically scale = N^{1-n/2} sqrt(prod G⁽²⁾_aa over the n legs).
+An entry disagrees if its pull is beyond the level of the family of comparisons, is unresolved if
+its resolution is below the one asked for or not known, and agrees otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from math import comb
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import stdtrit
+
+from nnft_num import reports
+from nnft_sym.language.errors import SpecificationError
+from nnft_sym.tensors import SymmetricTensor, multi_indices
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nnft_num.estimating import CorrelatorEstimate, Estimate
+    from nnft_sym.correlators import Evaluation
+
+__all__ = ["Criterion", "OrderReport", "Report", "Verdict", "confront", "joined"]
+
+_ROUNDING = 1e-12
+"""Theories below this fraction of their natural scale are zeros that were rounded."""
+
+
+class Verdict(StrEnum):
+    """What a comparison says."""
+
+    AGREE = "agree"
+    DISAGREE = "disagree"
+    UNRESOLVED = "unresolved"
+
+
+def joined(verdicts: Any) -> Verdict:
+    """Verdict over several: disagree if any disagrees, else unresolved if any is, else agree.
+
+    Examples
+    --------
+    >>> str(joined(["agree", "unresolved"]))
+    'unresolved'
+    """
+    present = set(map(str, verdicts))
+    for verdict in (Verdict.DISAGREE, Verdict.UNRESOLVED):
+        if verdict in present:
+            return verdict
+    return Verdict.AGREE if present else Verdict.UNRESOLVED
+
+
+@dataclass(frozen=True, kw_only=True)
+class Criterion:
+    """What is asked of each comparison of a family.
+
+    Parameters
+    ----------
+    level : float
+        α: probability, at most, that any comparison of the family disagrees by chance.
+    resolution : float
+        Resolution below which a comparison is unresolved.
+    family : int
+        m: number of comparisons; each is tested at level α/m (Bonferroni).
+
+    Raises
+    ------
+    SpecificationError
+        If the level is not in (0, 1), the resolution not positive, or the family empty.
+
+    Examples
+    --------
+    >>> criterion = Criterion(level=0.01, resolution=5.0, family=100)
+    >>> round(float(criterion.threshold(127)), 3)
+    4.03
+    """
+
+    level: float
+    resolution: float
+    family: int
+
+    def __post_init__(self) -> None:
+        if not (0 < self.level < 1 and 0 < self.resolution < np.inf and self.family >= 1):
+            raise SpecificationError(
+                expected="a level between 0 and 1, a resolution above 0, at least one comparison",
+                came=f"level={self.level}, resolution={self.resolution}, family={self.family}",
+                remedy="use level=0.01, resolution=5",
+            )
+
+    def threshold(self, freedom: ArrayLike) -> NDArray[np.float64]:
+        """|pull| beyond which a comparison disagrees: two-sided Student t at level α/m."""
+        quantile: NDArray[np.float64] = -stdtrit(freedom, self.level / self.family / 2)
+        return quantile
+
+    def verdicts(
+        self, pull: ArrayLike, resolution: ArrayLike, freedom: ArrayLike
+    ) -> NDArray[np.str_]:
+        """Verdicts of comparisons; those of unknown resolution (NaN) are unresolved at best."""
+        disagrees = np.abs(pull) > self.threshold(freedom)
+        resolved = np.asarray(resolution) >= self.resolution
+        return np.where(
+            disagrees,
+            str(Verdict.DISAGREE),
+            np.where(resolved, str(Verdict.AGREE), str(Verdict.UNRESOLVED)),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OrderReport:
+    """Theory against estimate for one order, entry by entry over the n·D fields.
+
+    Parameters
+    ----------
+    order : int
+        n.
+    points, outputs : int
+        Number of points and of outputs; a field index is point * outputs + output.
+    theory, theory_error : SymmetricTensor
+        t and the bound on its error.
+    estimate, error : SymmetricTensor
+        Estimate and its standard error.
+    freedom : SymmetricTensor
+        Degrees of freedom of the errors.
+    heavy_tailed : SymmetricTensor
+        Entries whose error cannot be trusted.
+    natural : SymmetricTensor
+        N^{1-n/2} sqrt(prod G⁽²⁾_aa).
+    exactness : str
+        What the theory leaves out.
+    networks : int
+        Number of networks behind the estimate.
+    criterion : Criterion
+        What is asked of each entry.
+    """
+
+    order: int
+    points: int
+    outputs: int
+    theory: SymmetricTensor
+    theory_error: SymmetricTensor
+    estimate: SymmetricTensor
+    error: SymmetricTensor
+    freedom: SymmetricTensor
+    heavy_tailed: SymmetricTensor
+    natural: SymmetricTensor
+    exactness: str
+    networks: int
+    criterion: Criterion
+
+    @property
+    def vanishes(self) -> bool:
+        """Whether the theory is zero in every entry, to its error or to rounding."""
+        bound = np.maximum(self.theory_error.entries, _ROUNDING * self.natural.entries)
+        return bool(np.all(np.abs(self.theory.entries) <= bound))
+
+    @cached_property
+    def scale(self) -> SymmetricTensor:
+        """Scale of the resolution: the largest |theory|, or the natural one of a vanishing theory."""
+        if self.vanishes:
+            return self.natural
+        largest = np.max(np.abs(self.theory.entries))
+        return self.theory.map(lambda entries: np.full(len(entries), largest))
+
+    @cached_property
+    def uncertainty(self) -> NDArray[np.float64]:
+        """Combined sqrt(error² + theory error²) of the unique entries."""
+        return np.hypot(self.error.entries, self.theory_error.entries)
+
+    @cached_property
+    def pull(self) -> SymmetricTensor:
+        """(theory - estimate)/sqrt(error² + theory error²); NaN where the error is unknown."""
+        difference = self.theory.entries - self.estimate.entries
+        with np.errstate(divide="ignore", invalid="ignore"):
+            pull = np.where(difference == 0, 0.0, difference / self.uncertainty)
+        pull[self.heavy_tailed.entries] = np.nan
+        return SymmetricTensor(self.order, self.theory.dimension, pull)
+
+    @cached_property
+    def resolution(self) -> SymmetricTensor:
+        """Scale over combined error; NaN where unknown, infinite where the field itself is zero.
+
+        A sample that does not fluctuate (error 0) has no known error, except where the theory
+        says that the field vanishes in every network.
+        """
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = self.scale.entries / self.uncertainty
+        ratio[(self.error.entries == 0) | self.heavy_tailed.entries] = np.nan
+        ratio[(self.error.entries == 0) & (self.natural.entries == 0)] = np.inf
+        return SymmetricTensor(self.order, self.theory.dimension, ratio)
+
+    @cached_property
+    def verdicts(self) -> SymmetricTensor:
+        """Verdict of each entry."""
+        table = self.criterion.verdicts(
+            self.pull.entries, self.resolution.entries, self.freedom.entries
+        )
+        return SymmetricTensor(self.order, self.theory.dimension, table)
+
+    @property
+    def verdict(self) -> Verdict:
+        """Verdict over the entries."""
+        return joined(np.unique(self.verdicts.entries))
+
+    @property
+    def lowest_resolution(self) -> float:
+        """Smallest known resolution; NaN if none is known."""
+        known = self.resolution.entries[~np.isnan(self.resolution.entries)]
+        return float(known.min()) if len(known) else float("nan")
+
+    @property
+    def worst(self) -> int | None:
+        """Position, among the unique entries, of the pull closest to or beyond its threshold."""
+        relative = np.abs(self.pull.entries) / self.criterion.threshold(self.freedom.entries)
+        return None if np.all(np.isnan(relative)) else int(np.nanargmax(relative))
+
+    @property
+    def networks_needed(self) -> int | None:
+        """Networks that would resolve every entry whose error falls as 1/sqrt(networks).
+
+        None if there is none such: all are resolved, or more networks of this kind do not help.
+        """
+        wanted = (self.scale.entries / self.criterion.resolution) ** 2
+        room = wanted - self.theory_error.entries**2
+        error = self.error.entries
+        curable = (self.verdicts.entries == Verdict.UNRESOLVED) & (error > 0) & (room > 0)
+        curable &= ~self.heavy_tailed.entries
+        if not curable.any():
+            return None
+        return _rounded_up(self.networks * float(np.max(error[curable] ** 2 / room[curable])))
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why entries are unresolved, and what would resolve them."""
+        unresolved = self.verdicts.entries == Verdict.UNRESOLVED
+        count = len(self.theory)
+        heavy = unresolved & self.heavy_tailed.entries
+        still = unresolved & ~heavy & (self.error.entries == 0)
+        required = self.criterion.resolution
+        limited = unresolved & ~heavy & ~still
+        limited &= self.theory_error.entries * required >= self.scale.entries
+        found = []
+        if heavy.any():
+            found.append(f"heavy tails in {heavy.sum()} of {count} entries: no reliable error")
+        if still.any():
+            found.append(f"the sample does not fluctuate in {still.sum()} of {count} entries")
+        if limited.any():
+            found.append(f"the theory's own error is too large in {limited.sum()} of {count}")
+        if self.networks_needed is not None:
+            found.append(f"{self.networks_needed:.2g} networks would resolve it")
+        return tuple(found)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Report:
+    """Theory against a sample of networks, with its verdict.
+
+    Parameters
+    ----------
+    network : str
+        Name of the network.
+    params : mapping
+        Values of its parameters.
+    X : ndarray, shape (n, d)
+        Points.
+    orders : tuple of OrderReport
+        One for each order; ``report[4]`` looks one up.
+    criterion : Criterion
+        Level, resolution and size of the family of comparisons.
+    networks, groups : int
+        Size of the sample and number of groups of the jackknife.
+    route : str
+        How it was sampled.
+    plan_hash : str or None
+        Hash of the plan that was sampled.
+    key : tuple of two int or None
+        Key of the draws.
+    """
+
+    network: str
+    params: Mapping[str, float]
+    X: NDArray[np.float64]
+    orders: tuple[OrderReport, ...]
+    criterion: Criterion
+    networks: int
+    groups: int
+    route: str
+    plan_hash: str | None = None
+    key: tuple[int, int] | None = None
+
+    def __getitem__(self, order: int) -> OrderReport:
+        for entry in self.orders:
+            if entry.order == order:
+                return entry
+        raise SpecificationError(
+            expected=f"an order out of {', '.join(str(o.order) for o in self.orders)}",
+            came=f"{order!r}",
+            remedy="ask for it with orders=",
+        )
+
+    @property
+    def verdict(self) -> Verdict:
+        """"disagree" if any entry does, else "unresolved" if any is, else "agree"."""
+        return joined(order.verdict for order in self.orders)
+
+    @property
+    def entries(self) -> int:
+        """Number of distinct entries compared."""
+        return sum(len(order.theory) for order in self.orders)
+
+    @property
+    def networks_needed(self) -> int | None:
+        """Networks that would resolve all orders, None if that is not the remedy."""
+        needed = [n for order in self.orders if (n := order.networks_needed) is not None]
+        return max(needed, default=None)
+
+    def to_text(self, entries: int = 0) -> str:
+        """Terminal table; with ``entries`` also so many of the worst entries of each order."""
+        return reports.text(self, entries=entries)
+
+    def to_dataframe(self) -> Any:
+        """One row for each distinct entry, as a pandas.DataFrame."""
+        return reports.dataframe(self)
+
+    def to_latex(self, path: str | Path | None = None, rows: int = 8) -> str:
+        """LaTeX table (booktabs, siunitx) of the ``rows`` worst entries of each order."""
+        return reports.written(reports.latex(self, rows=rows), path)
+
+    def plot(self, ax: Any = None) -> Any:
+        """Theory against estimate with error bars; returns the matplotlib axes."""
+        from nnft_num.figures import plot_report
+
+        return plot_report(self, ax)
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def __repr__(self) -> str:
+        orders = ", ".join(f"{order.order}: {order.verdict}" for order in self.orders)
+        return f"Report({self.network}: {self.verdict}; orders {orders})"
+
+    def _repr_html_(self) -> str:
+        return reports.html(self)
+
+
+def confront(
+    theory: Mapping[int, Evaluation],
+    estimate: Estimate,
+    *,
+    variances: ArrayLike,
+    width: int,
+    network: str = "network",
+    params: Mapping[str, float] | None = None,
+    X: ArrayLike | None = None,
+    level: float = 0.01,
+    resolution: float = 5.0,
+    family: int | None = None,
+) -> Report:
+    """Compare evaluated correlators with an estimate, entry by entry.
+
+    Parameters
+    ----------
+    theory : mapping of int to Evaluation
+        G_c⁽ⁿ⁾ for each order n.
+    estimate : Estimate
+        Joint cumulants of at least these orders at the same points and outputs.
+    variances : array_like, shape (n D,)
+        G⁽²⁾_aa ≥ 0 of each field by the theory: the natural scale of what vanishes.
+    width : int
+        N: the last hidden width.
+    network, params, X
+        What the report calls the network, its parameters and points.
+    level : float
+        α: family-wise level.
+    resolution : float
+        Resolution that is asked for.
+    family : int, optional
+        Number of comparisons α is for; the number of distinct entries if not given.
+
+    Raises
+    ------
+    SpecificationError
+        If theory and estimate are over different points, outputs or orders.
+    """
+    for order, evaluation in theory.items():
+        mine = (evaluation.points, evaluation.outputs)
+        its = (estimate.points, estimate.outputs_count)
+        if mine != its or order not in estimate.orders:
+            raise SpecificationError(
+                expected=f"an estimate of order {order} over {mine[0]} points, {mine[1]} outputs",
+                came=f"orders {estimate.orders} over {its[0]} points, {its[1]} outputs",
+                remedy="estimate at the points and for the orders of the theory",
+            )
+    dimension = estimate.points * estimate.outputs_count
+    comparisons = sum(comb(dimension + order - 1, order) for order in theory)
+    criterion = Criterion(level=level, resolution=resolution, family=family or comparisons)
+    spread = np.sqrt(np.clip(np.asarray(variances, dtype=np.float64), 0.0, None))
+    return Report(
+        network=network,
+        params=dict(params or {}),
+        X=np.arange(float(estimate.points))[:, None] if X is None else np.asarray(X, dtype=float),
+        orders=tuple(
+            _order_report(evaluation, estimate, spread, width, criterion)
+            for _, evaluation in sorted(theory.items())
+        ),
+        criterion=criterion,
+        networks=estimate.networks,
+        groups=estimate.groups,
+        route=estimate.route.name,
+        plan_hash=estimate.plan_hash,
+        key=estimate.key,
+    )
+
+
+def _order_report(
+    evaluation: Evaluation,
+    estimate: Estimate,
+    spread: NDArray[np.float64],
+    width: int,
+    criterion: Criterion,
+) -> OrderReport:
+    order, dimension = evaluation.values.order, evaluation.values.dimension
+    sample: CorrelatorEstimate = estimate[order]
+    legs = multi_indices(order, dimension)
+    natural = float(width) ** (1 - order / 2) * np.prod(spread[legs], axis=1)
+    freedom = np.nan_to_num(sample.freedom.entries, nan=estimate.degrees_of_freedom)
+    return OrderReport(
+        order=order,
+        points=evaluation.points,
+        outputs=evaluation.outputs,
+        theory=evaluation.values,
+        theory_error=evaluation.errors,
+        estimate=sample.tensor,
+        error=sample.error_tensor,
+        freedom=SymmetricTensor(order, dimension, np.clip(freedom, 1.0, None)),
+        heavy_tailed=sample.heavy_tailed,
+        natural=SymmetricTensor(order, dimension, natural),
+        exactness=str(evaluation.exactness),
+        networks=estimate.networks,
+        criterion=criterion,
+    )
+
+
+def _rounded_up(number: float) -> int:
+    """Round up to two digits.
+
+    Examples
+    --------
+    >>> _rounded_up(123456.0)
+    130000
+    """
+    digits = max(int(np.floor(np.log10(max(number, 1.0)))) - 1, 0)
+    return int(np.ceil(number / 10**digits)) * 10**digits

@@ -1,0 +1,326 @@
+"""What users call: estimates of correlators, raw fields, and the confrontation with theory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import sympy as sp
+from numpy.typing import ArrayLike, NDArray
+
+from nnft_num.checking import Report, confront
+from nnft_num.compiling import compile_plan
+from nnft_num.draws import key_from_rng
+from nnft_num.estimating import Estimate, estimate_from_fields
+from nnft_num.kstatistics import MAX_ORDER
+from nnft_num.routes import find_route
+from nnft_num.sampling import sample_fields, sample_moments
+from nnft_sym.correlators import Correlator, Evaluation
+from nnft_sym.cumulants import cumulant
+from nnft_sym.exactness import Kind
+from nnft_sym.kernels import kernel
+from nnft_sym.language.errors import NNFTError, NotDerivedError, SpecificationError
+from nnft_sym.networks import Network
+
+__all__ = [
+    "NNFTError",
+    "check",
+    "correlators",
+    "estimate",
+    "evaluated",
+    "merged",
+    "sample",
+    "wanted_orders",
+]
+
+
+def correlators(
+    net: Network,
+    X: ArrayLike,
+    orders: Iterable[int] = (2, 4),
+    networks: int = 10**5,
+    rng: Any = None,
+    *,
+    route: str = "parameters",
+    executor: Executor | None = None,
+    progress: bool | None = None,
+    params: Mapping[str, Any] | None = None,
+    **values: Any,
+) -> Estimate:
+    """Estimate the connected correlators of a network by sampling, with jackknife errors.
+
+    Parameters
+    ----------
+    net : Network
+        The ensemble of networks.
+    X : array_like, shape (n, d)
+        Points; (n,) is read as d = 1.
+    orders : iterable of int
+        Orders to estimate, each from 1 to 8.
+    networks : int
+        Number of networks to draw.
+    rng : None, int, numpy.random.SeedSequence or numpy.random.Generator
+        Seed of the draws; the same seed gives the same bits.
+    route : str
+        How networks are sampled; ``"parameters"`` holds for every network.
+    executor : concurrent.futures.Executor, optional
+        Where the work runs; threads of our own by default.
+    progress : bool, optional
+        Whether to show a progress bar; by default in long runs on a terminal.
+    params, **values
+        Values of the network's parameters, by mapping or keyword.
+
+    Returns
+    -------
+    Estimate
+        ``est[k].mean`` and ``est[k].error`` over the points; ``est.full[k]``; covariances.
+
+    Raises
+    ------
+    SpecificationError
+        If points, parameters, orders or counts are impossible.
+
+    Examples
+    --------
+    >>> import nnft_sym as nn
+    >>> est = correlators(nn.cos_net(), [0.0, 1.0], networks=2000, rng=0, N=3, sigma_w=1, sigma_v=1)
+    >>> est[4].mean.shape, bool(abs(est[2].mean[0, 0] - 0.5) < 5 * est[2].error[0, 0])
+    ((2, 2, 2, 2), True)
+    """
+    chosen = find_route(route)
+    wanted = wanted_orders(orders)
+    points, numbers = net.points(X), net.bind(merged(params, values))
+    plan, key = compile_plan(net), key_from_rng(rng)
+    moments = sample_moments(
+        plan,
+        points,
+        networks=networks,
+        max_order=wanted[-1],
+        key=key,
+        params=numbers,
+        executor=executor,
+        progress=progress,
+    )
+    return Estimate(
+        moments=moments,
+        orders=wanted,
+        points=len(points),
+        outputs_count=net.outputs,
+        route=chosen,
+        plan_hash=plan.hash,
+        key=key,
+    )
+
+
+def sample(
+    net: Network,
+    X: ArrayLike,
+    networks: int = 1000,
+    rng: Any = None,
+    *,
+    params: Mapping[str, Any] | None = None,
+    **values: Any,
+) -> NDArray[np.float64]:
+    """Raw fields f_j(x_a) of independent networks.
+
+    Parameters
+    ----------
+    net, X, networks, rng, params, **values
+        As in :func:`correlators`.
+
+    Returns
+    -------
+    ndarray, shape (networks, n, D)
+
+    Raises
+    ------
+    SpecificationError
+        If points, parameters or counts are impossible.
+
+    Examples
+    --------
+    >>> import nnft_sym as nn
+    >>> sample(nn.cos_net(), [0.0, 1.0], networks=5, rng=0, N=3, sigma_w=1, sigma_v=1).shape
+    (5, 2, 1)
+    """
+    points, numbers = net.points(X), net.bind(merged(params, values))
+    return sample_fields(compile_plan(net), points, networks, key_from_rng(rng), numbers)
+
+
+def estimate(f: ArrayLike, orders: Iterable[int] = (2, 4)) -> Estimate:
+    """Estimate connected correlators of fields from anywhere.
+
+    Parameters
+    ----------
+    f : array_like, shape (networks, n) or (networks, n, D)
+        Fields, independent and identically distributed over the first axis.
+    orders : iterable of int
+        Orders to estimate, each from 1 to 8.
+
+    Returns
+    -------
+    Estimate
+
+    Raises
+    ------
+    SpecificationError
+        If the shape is wrong, a value is not finite, or there are too few networks.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> estimate(np.random.default_rng(0).normal(size=(1000, 3)))[4].mean.shape
+    (3, 3, 3, 3)
+    """
+    return estimate_from_fields(f, orders=wanted_orders(orders))
+
+
+def check(
+    net: Network,
+    X: ArrayLike,
+    orders: Iterable[int] = (2, 4),
+    networks: int = 10**5,
+    rng: Any = None,
+    *,
+    level: float = 0.01,
+    resolution: float = 5.0,
+    estimate: Estimate | None = None,
+    route: str = "parameters",
+    executor: Executor | None = None,
+    progress: bool | None = None,
+    params: Mapping[str, Any] | None = None,
+    **values: Any,
+) -> Report:
+    """Confront the theory of a network with a sample of networks.
+
+    For every distinct entry of G_c⁽ⁿ⁾ the report holds pull = (theory - estimate)/error and
+    resolution = scale/error, both with the theory's own error included, and a verdict.
+
+    Parameters
+    ----------
+    net, X, orders, networks, rng, route, executor, progress, params, **values
+        As in :func:`correlators`.
+    level : float
+        α: probability, at most, that any entry of a right theory is said to disagree.
+    resolution : float
+        Resolution below which an entry is unresolved.
+    estimate : Estimate, optional
+        An estimate to confront instead of a sample of our own: one output of
+        :func:`correlators` or :func:`estimate` at the same points.
+
+    Returns
+    -------
+    Report
+        ``report.verdict`` is "agree", "disagree" or "unresolved".
+
+    Raises
+    ------
+    SpecificationError
+        If points, parameters, orders or counts are impossible.
+    NotDerivedError
+        If a correlator is not derived, or is truncated in 1/n: see :func:`nnft_num.sweep`.
+    AccuracyError, InfiniteMomentError
+        If the theory has no number to give at these points.
+
+    Examples
+    --------
+    >>> import nnft_sym as nn
+    >>> report = check(nn.cos_net(), [0.0, 1.0], networks=10**4, rng=0, N=2, sigma_w=1, sigma_v=1)
+    >>> str(report.verdict)
+    'agree'
+    """
+    wanted = wanted_orders(orders)
+    given = merged(params, values)
+    points, numbers = net.points(X), net.bind(given)
+    theory, variances = evaluated(net, points, wanted, numbers)
+    if estimate is None:
+        estimate = correlators(
+            net,
+            points,
+            wanted,
+            networks,
+            rng,
+            route=route,
+            executor=executor,
+            progress=progress,
+            params=numbers,
+        )
+    return confront(
+        theory,
+        estimate,
+        variances=variances,
+        width=_last_width(net, numbers),
+        network=net.name,
+        params=numbers,
+        X=points,
+        level=level,
+        resolution=resolution,
+    )
+
+
+def evaluated(
+    net: Network, X: NDArray[np.float64], orders: Iterable[int], params: Mapping[str, Any]
+) -> tuple[dict[int, Evaluation], NDArray[np.float64]]:
+    """Evaluate theory that is exact at finite width, and the variances G⁽²⁾_aa of the fields.
+
+    Raises
+    ------
+    NotDerivedError
+        If the theory of an order is not derived or is truncated in 1/n.
+    """
+    theory: dict[int, Evaluation] = {}
+    for order in dict.fromkeys((*orders, 2)):
+        with _context(f"for order {order} of {net.name}"):
+            formula: Correlator = kernel(net) if order == 2 and net.depth > 1 else cumulant(net, order)
+            if formula.exactness.kind is Kind.TRUNCATED:
+                raise NotDerivedError(
+                    expected="a theory that is exact at the width of the sample",
+                    came=f"{formula.name} of {net.name}: {formula.exactness}",
+                    remedy="confront it over a sweep of widths with nm.sweep(net, X, widths=...)",
+                )
+            theory[order] = formula.evaluate(X, params=params)
+    second = theory[2].values
+    variances = second.gather(np.arange(second.dimension)[:, None].repeat(2, axis=1))
+    return {order: theory[order] for order in orders}, variances
+
+
+def _last_width(net: Network, params: Mapping[str, Any]) -> int:
+    width = net.widths[-1]
+    return int(width.xreplace({s: sp.Integer(params[s.name]) for s in width.free_symbols}))
+
+
+@contextmanager
+def _context(words: str) -> Iterator[None]:
+    try:
+        yield
+    except NNFTError as error:
+        error.add_note(words)
+        raise
+
+
+def merged(params: Mapping[str, Any] | None, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters given as a mapping and by keyword, each at most once."""
+    twice = sorted(set(params or {}) & set(values))
+    if twice:
+        raise SpecificationError(
+            expected="each parameter once",
+            came=f"{', '.join(twice)} both in params and as a keyword",
+            remedy="drop one of them",
+        )
+    return {**(params or {}), **values}
+
+
+def wanted_orders(orders: Iterable[int]) -> tuple[int, ...]:
+    """Orders sorted, each once; a single int is read as one order."""
+    listed = (orders,) if isinstance(orders, int) else tuple(orders)
+    valid = all(isinstance(k, (int, np.integer)) and not isinstance(k, bool) for k in listed)
+    if not listed or not valid or not all(1 <= k <= MAX_ORDER for k in listed):
+        raise SpecificationError(
+            expected=f"orders from 1 to {MAX_ORDER}",
+            came=f"{listed}",
+            remedy="pass orders=(2, 4), say",
+        )
+    return tuple(sorted({int(k) for k in listed}))

@@ -1,0 +1,318 @@
+"""Reports as text, data frames, HTML and LaTeX: pure functions of a report.
+
+A report format is one function here; none of them decides anything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from nnft_num.checking import OrderReport, Report
+    from nnft_num.scaling import Sweep
+
+__all__ = [
+    "columns",
+    "dataframe",
+    "html",
+    "latex",
+    "latex_cell",
+    "latex_table",
+    "latex_text",
+    "parameters",
+    "sweep_text",
+    "text",
+    "uncertain",
+    "written",
+]
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "_": r"\_",
+    "%": r"\%",
+    "&": r"\&",
+    "#": r"\#",
+    "$": r"\$",
+    "{": r"\{",
+    "}": r"\}",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+}
+
+
+def uncertain(value: float, error: float) -> str:
+    """Value with its error in brackets, two digits of it: 1.235(12).
+
+    Examples
+    --------
+    >>> uncertain(1.23456, 0.0123), uncertain(1.5e-7, 3e-9)
+    ('1.235(12)', '1.500(30)e-7')
+    """
+    if not (np.isfinite(value) and np.isfinite(error) and error > 0):
+        return f"{value:.4g}"
+    from uncertainties import ufloat
+
+    return re.sub(r"e([+-])0*(\d)", lambda m: f"e{m[1].strip('+')}{m[2]}", f"{ufloat(value, error):.2uS}")
+
+
+def parameters(params: Mapping[str, float]) -> str:
+    """Parameters in one line.
+
+    Examples
+    --------
+    >>> parameters({"N": 3, "sigma_w": 0.5})
+    'N=3, sigma_w=0.5'
+    """
+    return ", ".join(f"{name}={value:g}" for name, value in params.items())
+
+
+def columns(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Left-aligned columns under their headers.
+
+    Examples
+    --------
+    >>> print(columns(("a", "verdict"), [("1", "agree")]))
+    a  verdict
+    1  agree
+    """
+    table = [tuple(header), *(tuple(row) for row in rows)]
+    widths = [max(len(row[i]) for row in table) for i in range(len(header))]
+    lines = ("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in table)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def text(report: Report, *, entries: int = 0) -> str:
+    """Terminal table of a report, one line for each order."""
+    points, dimension = report.X.shape
+    criterion = report.criterion
+    lines = [
+        f"{report.network} at {parameters(report.params)}: {_count(points, 'point')} in "
+        f"d={dimension}, "
+        f"{report.networks:.6g} networks ({report.route}, {report.groups} groups)",
+        columns(
+            ("order", "entries", "scale", "worst pull", "lowest resolution", "verdict"),
+            [_line(order) for order in report.orders],
+        ),
+        f"verdict: {report.verdict} (family-wise level {criterion.level:g} over "
+        f"{_count(criterion.family, 'comparison')}, |pull| beyond "
+        f"{float(criterion.threshold(report.groups - 1)):.2f} at {report.groups - 1} degrees of "
+        f"freedom; resolution {criterion.resolution:g} asked for)",
+    ]
+    if entries:
+        lines.append(_worst_entries(report, entries))
+    return "\n".join(lines)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _line(order: OrderReport) -> tuple[str, ...]:
+    pull = "unknown"
+    if order.worst is not None:
+        position = order.worst
+        limit = float(order.criterion.threshold(order.freedom.entries[position]))
+        index = ",".join(map(str, order.theory.indices[position]))
+        pull = f"{order.pull.entries[position]:+.2f} of {limit:.2f} at [{index}]"
+    low = order.lowest_resolution
+    scale = float(np.max(order.scale.entries))
+    verdict = "; ".join((str(order.verdict), *order.reasons))
+    return (
+        str(order.order),
+        str(len(order.theory)),
+        f"{scale:.4g}" + (" (zero)" if order.vanishes else ""),
+        pull,
+        "unknown" if np.isnan(low) else f"{low:.3g}",
+        verdict,
+    )
+
+
+def sweep_text(sweep: Sweep) -> str:
+    """Terminal table of a sweep: one line for each order and width, and the slopes."""
+    criterion = sweep.criterion
+    rows = [
+        (str(order), str(width), *_line(entry)[2:])
+        for order in sweep.orders
+        for width, entry in sweep.of_order(order).items()
+    ]
+    lines = [f"{sweep.network} over widths {', '.join(map(str, sweep.widths))}"]
+    if rows:
+        header = ("order", "width", "scale", "worst pull", "lowest resolution", "verdict")
+        lines.append(columns(header, rows))
+    for slope in sweep.slopes:
+        measured = ((str(a.width), uncertain(a.value, a.error)) for a in slope.amplitudes)
+        lines += [columns(("width", slope.what), measured), str(slope)]
+    lines.append(
+        f"verdict: {sweep.verdict} (family-wise level {criterion.level:g} over "
+        f"{_count(criterion.family, 'comparison')}; resolution {criterion.resolution:g} asked for)"
+    )
+    return "\n".join(lines)
+
+
+def _worst_entries(report: Report, entries: int) -> str:
+    rows = []
+    for order in report.orders:
+        for position in _ranked(order)[:entries]:
+            rows.append(
+                (
+                    str(order.order),
+                    ",".join(map(str, order.theory.indices[position])),
+                    f"{order.theory.entries[position]:.6g}",
+                    uncertain(order.estimate.entries[position], order.error.entries[position]),
+                    f"{order.pull.entries[position]:+.2f}",
+                    f"{order.resolution.entries[position]:.3g}",
+                    str(order.verdicts.entries[position]),
+                )
+            )
+    return columns(
+        ("order", "fields", "theory", "estimate", "pull", "resolution", "verdict"), rows
+    )
+
+
+def _ranked(order: OrderReport) -> list[int]:
+    """Positions of the entries, largest |pull| first, unknown pulls last."""
+    size = np.nan_to_num(np.abs(order.pull.entries), nan=-1.0)
+    return [int(position) for position in np.argsort(-size, kind="stable")]
+
+
+def dataframe(report: Report) -> Any:
+    """One row for each distinct entry, with its points and outputs."""
+    import pandas as pd
+
+    tables = []
+    for order in report.orders:
+        fields = order.theory.indices
+        tables.append(
+            pd.DataFrame(
+                {
+                    "order": order.order,
+                    "points": [tuple(map(int, row)) for row in fields // order.outputs],
+                    "outputs": [tuple(map(int, row)) for row in fields % order.outputs],
+                    "theory": order.theory.entries,
+                    "theory_error": order.theory_error.entries,
+                    "estimate": order.estimate.entries,
+                    "error": order.error.entries,
+                    "degrees_of_freedom": order.freedom.entries,
+                    "pull": order.pull.entries,
+                    "resolution": order.resolution.entries,
+                    "heavy_tailed": order.heavy_tailed.entries,
+                    "verdict": order.verdicts.entries.astype(object),
+                }
+            )
+        )
+    return pd.concat(tables, ignore_index=True)
+
+
+def html(report: Report) -> str:
+    """Table for notebooks: one row for each order."""
+    import pandas as pd
+
+    header = ("order", "entries", "scale", "worst pull", "lowest resolution", "verdict")
+    frame = pd.DataFrame([_line(order) for order in report.orders], columns=list(header))
+    first, last = text(report).splitlines()[0], text(report).splitlines()[-1]
+    body: str = frame.to_html(index=False, border=0)
+    return f"<p>{_escaped(first)}</p>{body}<p>{_escaped(last)}</p>"
+
+
+def _escaped(line: str) -> str:
+    return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def latex_text(line: str) -> str:
+    r"""Plain words for LaTeX.
+
+    Examples
+    --------
+    >>> print(latex_text("sigma_w=50%"))
+    sigma\_w=50\%
+    """
+    return "".join(_SPECIAL.get(character, character) for character in line)
+
+
+def latex_cell(value: float, digits: str = ".5g") -> str:
+    """Number for a siunitx column; braces keep what is no number out of its parser.
+
+    Examples
+    --------
+    >>> latex_cell(0.25), latex_cell(float("nan")), latex_cell(1e-9)
+    ('0.25', '{--}', '1e-9')
+    """
+    if np.isnan(value):
+        return "{--}"
+    if np.isinf(value):
+        return r"{$\infty$}" if value > 0 else r"{$-\infty$}"
+    return re.sub(r"e([+-])0*(\d)", lambda m: f"e{m[1].strip('+')}{m[2]}", f"{value:{digits}}")
+
+
+def latex_table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], *, column_format: str, caption: str
+) -> str:
+    """Return a booktabs table of finished cells; needs the packages booktabs and siunitx."""
+    import pandas as pd
+
+    frame = pd.DataFrame([list(row) for row in rows], columns=list(header))
+    styled = frame.style.hide(axis="index")
+    body: str = styled.to_latex(
+        hrules=True, column_format=column_format, caption=caption, position="htbp",
+        position_float="centering",
+    )
+    return "% \\usepackage{booktabs,siunitx}\n" + body
+
+
+def latex(report: Report, *, rows: int = 8) -> str:
+    """Table of the worst entries of each order, points counted from 1."""
+    cells = []
+    for order in report.orders:
+        for position in _ranked(order)[:rows]:
+            fields = order.theory.indices[position]
+            legs = " ".join(str(field // order.outputs + 1) for field in fields)
+            if order.outputs > 1:
+                legs += "; " + " ".join(str(field % order.outputs + 1) for field in fields)
+            value, error = order.estimate.entries[position], order.error.entries[position]
+            heavy = bool(order.heavy_tailed.entries[position])
+            cells.append(
+                (
+                    f"${order.order}$",
+                    legs,
+                    latex_cell(order.theory.entries[position]),
+                    uncertain(value, np.nan if heavy else error),
+                    latex_cell(order.pull.entries[position], ".2f"),
+                    latex_cell(order.resolution.entries[position], ".3g"),
+                    str(order.verdicts.entries[position]),
+                )
+            )
+    criterion = report.criterion
+    points, dimension = report.X.shape
+    verdicts = "; ".join(
+        f"order {order.order}: {order.verdict} over {len(order.theory)} entries"
+        for order in report.orders
+    )
+    caption = latex_text(
+        f"{report.network} at {parameters(report.params)}: theory against {report.networks} "
+        f"networks at {_count(points, 'point')} in d={dimension}, entries with the largest pulls, points "
+        f"counted from 1. {verdicts}. Family-wise level {criterion.level:g} over "
+        f"{_count(criterion.family, 'comparison')}; resolution {criterion.resolution:g} asked for."
+    )
+    outputs = any(order.outputs > 1 for order in report.orders)
+    header = (
+        "order",
+        "points; outputs" if outputs else "points",
+        "{theory}",
+        "{estimate}",
+        "{pull}",
+        "{resolution}",
+        "verdict",
+    )
+    return latex_table(header, cells, column_format="rlSSSSl", caption=caption)
+
+
+def written(content: str, path: str | Path | None) -> str:
+    """Write a text to a file if a path is given, and return it."""
+    if path is not None:
+        Path(path).write_text(content, encoding="utf-8")
+    return content

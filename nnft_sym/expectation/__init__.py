@@ -1,0 +1,1 @@
+"""Expectations over the parameters of a neuron: the only place that integrates."""

@@ -1,0 +1,79 @@
+"""Where a function of two parameters is not smooth: the arguments of its kinks."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import sympy as sp
+from sympy.core.relational import Relational
+
+__all__ = ["crease_arguments"]
+
+_STEPS = (sp.Abs, sp.sign, sp.Heaviside)
+_KINKED = (*_STEPS, sp.Max, sp.Min, sp.Piecewise)
+_BRANCHES = 64
+
+
+def crease_arguments(
+    expression: sp.Expr, parameters: tuple[sp.Symbol, ...]
+) -> tuple[sp.Expr, ...]:
+    """Smooth functions whose zeros hold every kink, jump and singularity of an expression.
+
+    They are the arguments of Abs, sign and Heaviside, differences of those of Max and Min,
+    boundaries of Piecewise, and bases of negative or fractional powers and of logarithms.
+    Nested kinks are followed into each of their branches.
+
+    Examples
+    --------
+    >>> w, x = sp.symbols("w x", real=True)
+    >>> crease_arguments(sp.Max(w * x, 0) + sp.Abs(w - 1), (w,))
+    (w*x, w - 1)
+    """
+    drawn = set(parameters)
+    found: dict[sp.Expr, None] = {}
+    for node in sp.preorder_traversal(expression):
+        for argument in _arguments(node):
+            for branch in _branches(argument):
+                if branch.free_symbols & drawn:
+                    found[sp.expand(branch)] = None
+    kept: list[sp.Expr] = []
+    for argument in sorted(found, key=sp.default_sort_key):
+        if not argument.is_positive and not any(sp.expand(argument + k) == 0 for k in kept):
+            kept.append(argument)
+    return tuple(kept)
+
+
+def _arguments(node: sp.Basic) -> list[sp.Expr]:
+    if isinstance(node, _STEPS) or isinstance(node, sp.log):
+        return [node.args[0]]
+    if isinstance(node, (sp.Max, sp.Min)):
+        return [a - b for a, b in combinations(node.args, 2)]
+    if isinstance(node, Relational):
+        return [node.lhs - node.rhs]
+    if isinstance(node, sp.Pow) and not (node.exp.is_Integer and node.exp.is_nonnegative):
+        return [] if not node.exp.is_number else [node.base]
+    return []
+
+
+def _branches(argument: sp.Expr) -> list[sp.Expr]:
+    pending, done = [argument], []
+    while pending and len(pending) + len(done) <= _BRANCHES:
+        current = pending.pop()
+        node = next((a for a in sp.preorder_traversal(current) if isinstance(a, _KINKED)), None)
+        if node is None:
+            done.append(current)
+        else:
+            pending.extend(current.xreplace({node: choice}) for choice in _choices(node))
+    return done
+
+
+def _choices(node: sp.Expr) -> list[sp.Expr]:
+    if isinstance(node, sp.Abs):
+        return [node.args[0], -node.args[0]]
+    if isinstance(node, sp.sign):
+        return [sp.Integer(-1), sp.Integer(1)]
+    if isinstance(node, sp.Heaviside):
+        return [sp.Integer(0), sp.Integer(1)]
+    if isinstance(node, sp.Piecewise):
+        return [value for value, _ in node.args]
+    return list(node.args)

@@ -1,0 +1,440 @@
+"""Adaptive cubature over atoms and at most two coordinates, all moments at once.
+
+Cells on which the integrand is smooth carry tensor Gauss-Legendre rules; the last Legendre
+coefficients of the integrand bound the error, and the direction in which they are larger is
+halved.  Infinite ranges grow by doubling until what is added is negligible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache
+
+import numpy as np
+import sympy as sp
+from numpy.typing import NDArray
+
+from nnft_sym.expectation.events import Axis
+from nnft_sym.expectation.strips import Combinations, Creases, ordered_axes
+from nnft_sym.language.errors import AccuracyError, InfiniteMomentError
+from nnft_sym.tensors import multi_indices, rank_of
+
+__all__ = ["Combinations", "integrate"]
+
+Floats = NDArray[np.float64]
+
+_NODES = 14
+_TOLERANCE = 2e-14
+_ACCEPTED = 1e-10
+_CELLS = 40_000
+_BUDGET = 1 << 22
+_DEPTH = 400
+_REACH = 8.0
+_DOUBLINGS = 12
+_EPS = np.finfo(np.float64).eps
+
+
+@lru_cache(maxsize=4)
+def _rule(dimension: int) -> tuple[Floats, Floats]:
+    """Nodes on (0, 1), and weights: of the integral, then of the last Legendre coefficients.
+
+    Rows of the weights: value; last three coefficients in u; in v; the last mixed one.
+    """
+    x, w = np.polynomial.legendre.leggauss(_NODES)
+    w = w / 2
+    degrees = range(_NODES - 3, _NODES)
+    null = [(2 * m + 1) * w * np.polynomial.legendre.Legendre.basis(m)(x) for m in degrees]
+    if dimension == 1:
+        return (1 + x) / 2, np.array([w, *null])
+    rows = [np.outer(w, w), *(np.outer(c, w) for c in null), *(np.outer(w, c) for c in null)]
+    rows.append(np.outer(null[-1], null[-1]))
+    return (1 + x) / 2, np.array(rows).reshape(len(rows), -1)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Cells:
+    """Many cells at once: combination, range of u, strip of v and part of the strip."""
+
+    member: NDArray[np.intp]
+    u0: Floats
+    u1: Floats
+    low: Floats
+    high: Floats
+    strip: NDArray[np.intp]
+    v0: Floats
+    v1: Floats
+    depth: NDArray[np.intp]
+
+    def __len__(self) -> int:
+        return len(self.member)
+
+    def __getitem__(self, chosen: object) -> _Cells:
+        return _Cells(**{f.name: getattr(self, f.name)[chosen] for f in fields(self)})
+
+    @classmethod
+    def joined(cls, parts: list[_Cells]) -> _Cells:
+        return cls(
+            **{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)}
+        )
+
+    def halves(self, along_u: NDArray[np.bool_]) -> _Cells:
+        """Two children of each cell."""
+        u, v = (self.u0 + self.u1) / 2, (self.v0 + self.v1) / 2
+        depth = self.depth + 1
+        first = replace(
+            self, u1=np.where(along_u, u, self.u1), v1=np.where(along_u, self.v1, v), depth=depth
+        )
+        second = replace(
+            self, u0=np.where(along_u, u, self.u0), v0=np.where(along_u, self.v0, v), depth=depth
+        )
+        return _Cells.joined([first, second])
+
+
+def integrate(
+    neuron: sp.Expr,
+    weight: sp.Expr,
+    inputs: tuple[sp.Symbol, ...],
+    X: Floats,
+    combinations: Combinations,
+    axes: tuple[Axis, ...],
+    orders: list[int],
+) -> dict[int, tuple[Floats, Floats]]:
+    """Unique entries of all moments over the rows of X, with error bounds.
+
+    Parameters
+    ----------
+    neuron, weight : sympy.Expr
+        h and the density of the coordinates.
+    inputs : tuple of sympy.Symbol
+        x.
+    X : ndarray, shape (n, d)
+        Points.
+    combinations : Combinations
+        Discrete parameters.
+    axes : tuple of Axis
+        At most two coordinates.
+    orders : list of int
+        k ≥ 1.
+
+    Raises
+    ------
+    AccuracyError
+        If the errors exceed 1e-10 of max_a E|h(x_a)|^k.
+    InfiniteMomentError
+        If the integral over an infinite range diverges.
+    """
+    if not axes:
+        return _finite_sum(neuron, inputs, X, combinations, orders)
+    return _Adaptive(neuron, weight, inputs, X, combinations, axes, orders).run()
+
+
+def _finite_sum(
+    neuron: sp.Expr,
+    inputs: tuple[sp.Symbol, ...],
+    X: Floats,
+    combinations: Combinations,
+    orders: list[int],
+) -> dict[int, tuple[Floats, Floats]]:
+    function = sp.lambdify((*inputs, *combinations.names), neuron, modules=["scipy", "numpy"])
+    columns = [column[None, :] for column in X.T]
+    atoms = [column[:, None] for column in combinations.atoms.T]
+    with np.errstate(all="ignore"):
+        h = np.asarray(function(*columns, *atoms), dtype=np.float64)
+    h = np.broadcast_to(h, (len(combinations.probabilities), len(X)))
+    if not np.all(np.isfinite(h)):
+        raise InfiniteMomentError(
+            expected="a neuron that is finite at every value of its discrete parameters",
+            came=f"{neuron}, which is not",
+            remedy="leave out the points at which it is singular",
+        )
+    p = combinations.probabilities
+    result = {}
+    for order, value in _moment_sums(h, p[:, None], orders).items():
+        bound = _moment_sums(np.abs(h), p[:, None], [order])[order][:, 0]
+        result[order] = value[:, 0], 8 * _EPS * (order + 4) * bound
+    return result
+
+
+def _moment_sums(h: Floats, weights: Floats, orders: list[int]) -> dict[int, Floats]:
+    """Sums over nodes of weight times products: h (N, n), weights (N, s) to (entries, s)."""
+    n = h.shape[1]
+    largest = len(multi_indices(max(orders), n))
+    step = max(1, (1 << 24) // largest)
+    total = {k: np.zeros((len(multi_indices(k, n)), weights.shape[1])) for k in orders}
+    for start in range(0, len(h), step):
+        nodes = slice(start, start + step)
+        for k, block in _products(h[nodes], orders):
+            total[k] += block.T @ weights[nodes]
+    return total
+
+
+def _products(h: Floats, orders: list[int]) -> Iterator[tuple[int, Floats]]:
+    """Products h_{a_1}...h_{a_k} over unique multi-indices, along the last axis."""
+    n = h.shape[-1]
+    block = h
+    for k in range(1, max(orders) + 1):
+        if k > 1:
+            indices = multi_indices(k, n)
+            block = block[..., rank_of(indices[:, :-1], n)] * h[..., indices[:, -1]]
+        if k in orders:
+            yield k, block
+
+
+class _Adaptive:
+    def __init__(
+        self,
+        neuron: sp.Expr,
+        weight: sp.Expr,
+        inputs: tuple[sp.Symbol, ...],
+        X: Floats,
+        combinations: Combinations,
+        axes: tuple[Axis, ...],
+        orders: list[int],
+    ) -> None:
+        self.neuron, self.X, self.combinations, self.orders = neuron, X, combinations, orders
+        self.axes = ordered_axes(neuron, weight, axes)
+        self.creases = Creases(neuron, weight, inputs, X, combinations, self.axes)
+        self.nodes, self.rules = _rule(len(self.axes))
+        symbols = tuple(axis.symbol for axis in self.axes)
+        given = (*inputs, *combinations.names, *symbols)
+        self.h = sp.lambdify(given, neuron, modules=["scipy", "numpy"])
+        self.density = sp.lambdify(symbols, weight, modules=["scipy", "numpy"])
+        n = len(X)
+        self.value = {k: np.zeros(len(multi_indices(k, n))) for k in orders}
+        self.error = {k: np.zeros(len(multi_indices(k, n))) for k in orders}
+        self.absolute = {k: np.zeros(n) for k in orders}
+        self.processed = 0
+
+    def run(self) -> dict[int, tuple[Floats, Floats]]:
+        added: list[float] = []
+        for level in range(_DOUBLINGS + 1):
+            before = {k: self.absolute[k].copy() for k in self.orders}
+            for rectangle in self._rectangles(level):
+                self._add(rectangle)
+            if all(np.isfinite([end for axis in self.axes for end in self._ends(axis)])):
+                break
+            shells = {k: float(np.max(self.absolute[k] - before[k])) for k in self.orders}
+            added.append(max(shells[k] / max(self._scale(k), 1e-300) for k in self.orders))
+            if level and added[-1] <= _TOLERANCE:
+                # What lies beyond is less than the last shell, where shells shrink.
+                for k in self.orders:
+                    self.error[k] += shells[k]
+                break
+            self._check_tail(added)
+        else:
+            raise self._inaccurate(f"a tail that still adds {added[-1]:.1e}")
+        return self._checked()
+
+    def _ends(self, axis: Axis) -> tuple[float, float]:
+        return float(axis.low), float(axis.high)
+
+    def _check_tail(self, added: list[float]) -> None:
+        grows = len(added) > 3 and all(ratio > 0.3 for ratio in added[-3:])
+        if not np.isfinite(added[-1]) or grows:
+            raise InfiniteMomentError(
+                expected="a moment that is finite",
+                came=f"{self.neuron}, whose tail grows faster than its density decays",
+                remedy="lower the order or the scale of the parameters",
+            )
+
+    def _scale(self, order: int) -> float:
+        return float(np.max(self.absolute[order]))
+
+    def _range(self, axis: Axis, level: int) -> tuple[float, float]:
+        low, high = self._ends(axis)
+        reach = _REACH * 2.0**level * float(axis.scale)
+        centre = float(axis.centre)
+        return max(low, centre - reach), min(high, centre + reach)
+
+    def _rectangles(self, level: int) -> Iterator[tuple[tuple[float, float], ...]]:
+        """Box of the level less the box of the level before."""
+        box = [self._range(axis, level) for axis in self.axes]
+        if level == 0:
+            yield tuple(box)
+            return
+        inside = [self._range(axis, level - 1) for axis in self.axes]
+        for number, ((low, high), (near, far)) in enumerate(zip(box, inside, strict=True)):
+            rest = (inside[:number], box[number + 1 :])
+            for side in ((low, near), (far, high)):
+                if side[1] > side[0]:
+                    yield (*rest[0], side, *rest[1])
+
+    def _add(self, rectangle: tuple[tuple[float, float], ...]) -> None:
+        cells = self._cells(rectangle)
+        self.processed = 0
+        largest = _CELLS + 4 * len(cells)
+        for batch in self._batches(cells):
+            _, h, weights = self._evaluate(batch)
+            for k in self.orders:
+                with np.errstate(all="ignore"):
+                    sizes = np.einsum("bq,q,bqn->bn", weights, self.rules[0], np.abs(h) ** k)
+                self.absolute[k] += np.sum(np.where(np.isfinite(sizes), sizes, 0.0), axis=0)
+        while len(cells):
+            self.processed += len(cells)
+            if self.processed > largest:
+                raise self._inaccurate(f"no convergence within {self.processed} cells")
+            cells = _joined([self._refine(batch) for batch in self._batches(cells)], cells)
+
+    def _cells(self, rectangle: tuple[tuple[float, float], ...]) -> _Cells:
+        """First cells: cuts of u by the creases, and every strip that is not empty."""
+        (low, high), *inner = rectangle
+        v_range = inner[0] if inner else None
+        parts = []
+        for member in range(len(self.combinations.probabilities)):
+            cuts = self.creases.breaks(member, low, high, v_range)
+            longest = (high - low) / (4 if inner else 8)
+            edges = np.concatenate(
+                [
+                    np.linspace(a, b, int(np.ceil((b - a) / longest)) + 1)[:-1]
+                    for a, b in zip(cuts[:-1], cuts[1:], strict=True)
+                ]
+                + [[high]]
+            )
+            parts.append(self._row(member, edges, v_range))
+        return _Cells.joined(parts)
+
+    def _row(self, member: int, edges: Floats, inner: tuple[float, float] | None) -> _Cells:
+        count = self.creases.strip_count if inner else 1
+        pieces = 2 if inner else 1
+        u0, strip, piece = (
+            grid.ravel()
+            for grid in np.meshgrid(
+                np.arange(len(edges) - 1), np.arange(count), np.arange(pieces), indexing="ij"
+            )
+        )
+        low, high = inner if inner else (0.0, 1.0)
+        size = len(u0)
+        cells = _Cells(
+            member=np.full(size, member),
+            u0=edges[u0],
+            u1=edges[u0 + 1],
+            low=np.full(size, low),
+            high=np.full(size, high),
+            strip=strip,
+            v0=piece / pieces,
+            v1=(piece + 1) / pieces,
+            depth=np.zeros(size, dtype=np.intp),
+        )
+        if not inner:
+            return cells
+        u = cells.u0[:, None] + (cells.u1 - cells.u0)[:, None] * self.nodes
+        keep = np.zeros(size, dtype=bool)
+        for start in range(0, size, 512):
+            rows = slice(start, start + 512)
+            c = cells[rows]
+            ends = self.creases.strips(c.member, u[rows], c.low, c.high)
+            pick = c.strip[:, None, None] + np.array([0, 1])
+            pair = np.take_along_axis(ends, np.broadcast_to(pick, (*ends.shape[:2], 2)), axis=2)
+            keep[rows] = np.any(pair[..., 1] > pair[..., 0], axis=1)
+        return cells[keep]
+
+    def _batches(self, cells: _Cells) -> Iterator[_Cells]:
+        nodes = self.rules.shape[1]
+        entries = max(len(v) for v in self.value.values())
+        size = max(1, min(512, _BUDGET // (nodes * entries)))
+        for start in range(0, len(cells), size):
+            yield cells[start : start + size]
+
+    def _evaluate(self, cells: _Cells) -> tuple[Floats, Floats, Floats]:
+        """Outer nodes, h (B, Q, n) and density times volume (B, Q) at the nodes of cells."""
+        q = len(self.nodes)
+        width = cells.u1 - cells.u0
+        u = cells.u0[:, None] + width[:, None] * self.nodes
+        measure = np.broadcast_to(width[:, None], u.shape)
+        coordinates = [u]
+        if len(self.axes) == 2:
+            ends = self.creases.strips(cells.member, u, cells.low, cells.high)
+            pick = np.broadcast_to(
+                cells.strip[:, None, None] + np.array([0, 1]), (len(cells), q, 2)
+            )
+            ends = np.take_along_axis(ends, pick, axis=2)
+            span = ends[..., 1] - ends[..., 0]
+            part = cells.v0[:, None] + (cells.v1 - cells.v0)[:, None] * self.nodes
+            v = ends[..., :1] + span[..., None] * part[:, None, :]
+            volume = (width * (cells.v1 - cells.v0))[:, None] * span
+            measure = np.repeat(volume, q, axis=1)
+            coordinates = [np.repeat(u, q, axis=1), v.reshape(len(cells), -1)]
+        atoms = self.combinations.atoms[cells.member]
+        with np.errstate(all="ignore"):
+            h = self.h(
+                *(column[None, None, :] for column in self.X.T),
+                *(atoms[:, j][:, None, None] for j in range(atoms.shape[1])),
+                *(c[:, :, None] for c in coordinates),
+            )
+            density = np.asarray(self.density(*coordinates), dtype=np.float64)
+            weights = density * measure * self.combinations.probabilities[cells.member][:, None]
+        h = np.broadcast_to(np.asarray(h, dtype=np.float64), (*measure.shape, len(self.X)))
+        return u, h, weights
+
+    def _refine(self, cells: _Cells) -> _Cells:
+        """Add the cells that are resolved and return halves of the others."""
+        _, h, weights = self._evaluate(cells)
+        accept = np.ones(len(cells), dtype=bool)
+        along_u = np.zeros(len(cells))
+        found = []
+        for k, sums in self._sums(h, weights).items():
+            with np.errstate(all="ignore"):
+                parts = np.abs(sums[:, :, 1:])
+                in_u = np.max(parts[:, :, :3], axis=2)
+                in_v = np.max(parts[:, :, 3:6], axis=2, initial=0.0)
+                error = in_u + in_v + np.sum(parts[:, :, 6:], axis=2)
+            error = np.where(np.isfinite(error), error, np.inf)
+            worst = np.max(error, axis=1)
+            scale = self._scale(k)
+            accept &= worst <= _TOLERANCE * scale
+            lean = np.nan_to_num(np.max(in_u, axis=1) - np.max(in_v, axis=1), nan=0.0)
+            along_u += lean / max(scale, 1e-300)
+            found.append((k, sums[:, :, 0], error))
+        stuck = (cells.depth >= _DEPTH) | (
+            cells.u1 - cells.u0 <= 8 * _EPS * np.maximum(np.abs(cells.u0), np.abs(cells.u1))
+        )
+        done = accept | stuck
+        for k, value, error in found:
+            self.value[k] += np.sum(value[done], axis=0)
+            self.error[k] += np.sum(error[done], axis=0)
+        rest = cells[~done]
+        direction = along_u[~done] >= 0
+        if len(self.axes) == 1:
+            direction = np.ones(len(rest), dtype=bool)
+        return rest.halves(direction)
+
+    def _sums(self, h: Floats, weights: Floats) -> dict[int, Floats]:
+        """Every rule applied to every product: (B, entries, rules), a slice of nodes at a time."""
+        total: dict[int, Floats] = {}
+        entries = max(len(v) for v in self.value.values())
+        step = max(1, 4 * _BUDGET // (len(h) * entries))
+        for start in range(0, h.shape[1], step):
+            nodes = slice(start, start + step)
+            with np.errstate(all="ignore"):
+                loads = weights[:, nodes, None] * self.rules.T[nodes]
+                for k, block in _products(h[:, nodes], self.orders):
+                    part = np.swapaxes(block, 1, 2) @ loads
+                    total[k] = total[k] + part if k in total else part
+        return total
+
+    def _checked(self) -> dict[int, tuple[Floats, Floats]]:
+        result = {}
+        for k in self.orders:
+            scale = self._scale(k)
+            bound = self.absolute[k] ** (1 / k)
+            size = np.prod(bound[multi_indices(k, len(self.X))], axis=1)
+            error = self.error[k] + 8 * _EPS * (k + 8) * size
+            worst = float(np.max(error))
+            if not np.all(np.isfinite(self.value[k])) or not worst <= _ACCEPTED * scale:
+                raise self._inaccurate(f"an error of {worst:.1e} at a scale of {scale:.1e}")
+            result[k] = self.value[k], error
+        return result
+
+    def _inaccurate(self, came: str) -> AccuracyError:
+        names = ", ".join(axis.symbol.name for axis in self.axes)
+        return AccuracyError(
+            expected=f"moments of {self.neuron} to {_ACCEPTED:g} of their scale",
+            came=f"{came}, at effective dimension {len(self.axes)} ({names})",
+            remedy="check that the moment is finite; else smooth the neuron, use Gaussian "
+            "weights, or estimate by sampling",
+        )
+
+
+def _joined(parts: list[_Cells], like: _Cells) -> _Cells:
+    return _Cells.joined(parts) if parts else like[:0]

@@ -1,0 +1,186 @@
+"""Numerical moments of φ(z) and of φ(u + b) with an independent bias b of any density."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+
+import numpy as np
+import sympy as sp
+from numpy.polynomial.legendre import leggauss
+from numpy.typing import NDArray
+
+from nnft_sym.activations import VARIANCE, Z
+from nnft_sym.densities import Density
+from nnft_sym.expectation.cubature import Values, gaussian_moments
+from nnft_sym.expectation.gram import Gram
+from nnft_sym.expectation.kinks import find_kinks
+from nnft_sym.expectation.law import Moments
+from nnft_sym.language.errors import AccuracyError
+from nnft_sym.tensors import SymmetricTensor, multi_indices
+
+__all__ = ["integral_moments"]
+
+TOLERANCE = 1e-10
+"""Error allowed relative to the largest moment of an order."""
+
+_PANEL_NODES = 10
+_LARGEST_PANELS = 256
+_TAIL = 45.0
+"""Scales of an exponential tail after which its weight is below rounding."""
+
+Floats = NDArray[np.float64]
+
+
+def integral_moments(
+    phi: sp.Expr, gram: Gram, orders: Sequence[int], offset: Density | None
+) -> dict[int, Moments]:
+    """Moments of φ over the points of a Gram matrix, with error bounds.
+
+    Parameters
+    ----------
+    phi : sympy.Expr
+        φ in z (and k = K_aa, for normalised activations).
+    gram : Gram
+        Covariance of the Gaussian part over n points.
+    orders : sequence of int
+        Orders of the moments.
+    offset : Density or None
+        Density, with numbers, of an independent bias.
+
+    Returns
+    -------
+    dict of int to Moments
+
+    Raises
+    ------
+    AccuracyError
+        If the accuracy of 1e-10 of the largest moment cannot be met.
+    InfiniteMomentError
+        If a moment is infinite.
+    """
+    n = len(gram)
+    index_sets = {order: multi_indices(order, n) for order in orders}
+    if offset is None:
+        found = _at_offset(phi, gram, index_sets, 0.0)
+    elif offset.is_point_mass:
+        found = _at_offset(phi, gram, index_sets, float(offset.moment(1)))
+    elif offset.atoms():
+        found = _mixture(
+            [(float(b), float(p)) for b, p in offset.atoms()],
+            lambda b: _at_offset(phi, gram, index_sets, b),
+        )
+    else:
+        found = _integrated(phi, gram, index_sets, offset)
+    return {
+        order: Moments(
+            values=SymmetricTensor(order, n, value.entries),
+            errors=SymmetricTensor(order, n, value.errors),
+        )
+        for order, value in found.items()
+    }
+
+
+@lru_cache(maxsize=256)
+def _numeric(phi: sp.Expr) -> Callable[..., Floats]:
+    return sp.lambdify((Z, VARIANCE), phi, modules=["scipy", "numpy"])
+
+
+def _at_offset(
+    phi: sp.Expr, gram: Gram, index_sets: dict[int, NDArray[np.intp]], b: float
+) -> dict[int, Values]:
+    function = _numeric(phi)
+    variances = np.diag(gram.matrix)
+    normalised = phi.has(VARIANCE)
+    kinks = find_kinks(phi.xreplace({VARIANCE: sp.Integer(1)})).thresholds
+
+    def field(z: Floats, a: NDArray[np.intp] | None = None) -> Floats:
+        variance = 0.0 if a is None else variances[a]
+        return np.broadcast_to(function(z + b, variance), np.shape(z))
+
+    return gaussian_moments(
+        field, [t - b for t in kinks], gram, index_sets, rtol=TOLERANCE / 10, per_point=normalised
+    )
+
+
+def _mixture(
+    nodes: Iterable[tuple[float, float]], moments: Callable[[float], dict[int, Values]]
+) -> dict[int, Values]:
+    total: dict[int, Values] = {}
+    for b, weight in nodes:
+        for order, value in moments(b).items():
+            before = total.get(order)
+            entries, errors = weight * value.entries, abs(weight) * value.errors
+            total[order] = Values(
+                entries=entries if before is None else before.entries + entries,
+                errors=errors if before is None else before.errors + errors,
+            )
+    return total
+
+
+def _integrated(
+    phi: sp.Expr, gram: Gram, index_sets: dict[int, NDArray[np.intp]], offset: Density
+) -> dict[int, Values]:
+    """Adaptive Gauss-Legendre panels over the bias, split where φ or its density has a kink."""
+    b = sp.Symbol("b", real=True)
+    log_density = sp.lambdify(b, offset.log_density(b), modules="numpy")
+    low, high, inner = _range(offset)
+    kinks = [*find_kinks(phi.xreplace({VARIANCE: sp.Integer(1)})).thresholds, *inner]
+    edges = [low, *sorted({t for t in kinks if low < t < high}), high]
+    x, w = leggauss(_PANEL_NODES)
+
+    def panel(left: float, right: float) -> dict[int, Values]:
+        half = (right - left) / 2
+        nodes = left + half * (x + 1)
+        weights = half * w * np.exp(np.broadcast_to(log_density(nodes), nodes.shape))
+        return _mixture(
+            zip(nodes.tolist(), weights.tolist(), strict=True),
+            lambda value: _at_offset(phi, gram, index_sets, value),
+        )
+
+    pending = [(left, right, panel(left, right)) for left, right in zip(edges, edges[1:], strict=False)]
+    scale = {k: max(np.max(np.abs(p[k].entries)) for *_, p in pending) for k in index_sets}
+    accepted: list[dict[int, Values]] = []
+    panels = len(pending)
+    while pending:
+        left, right, coarse = pending.pop()
+        middle = (left + right) / 2
+        halves = [panel(left, middle), panel(middle, right)]
+        fine = _sum(halves)
+        defect = {k: np.abs(fine[k].entries - coarse[k].entries) for k in index_sets}
+        if all(np.max(defect[k]) <= TOLERANCE / 10 * scale[k] for k in index_sets):
+            accepted.append(
+                {
+                    k: Values(entries=fine[k].entries, errors=fine[k].errors + defect[k])
+                    for k in index_sets
+                }
+            )
+            continue
+        panels += 2
+        if panels > _LARGEST_PANELS:
+            raise AccuracyError(
+                expected=f"moments to {TOLERANCE:g} of their scale",
+                came=f"an integral over the bias {offset} that did not converge",
+                remedy="use a Gaussian bias, or a smoother activation",
+            )
+        pending += [(left, middle, halves[0]), (middle, right, halves[1])]
+    return _sum(accepted)
+
+
+def _sum(parts: Sequence[dict[int, Values]]) -> dict[int, Values]:
+    return {
+        order: Values(
+            entries=np.sum([part[order].entries for part in parts], axis=0),
+            errors=np.sum([part[order].errors for part in parts], axis=0),
+        )
+        for order in parts[0]
+    }
+
+
+def _range(offset: Density) -> tuple[float, float, list[float]]:
+    """Ends of the integration and the kinks of the density inside."""
+    low, high = (float(end) for end in offset.support())
+    mean = float(offset.moment(1))
+    spread = float(offset.moment(2) - offset.moment(1) ** 2) ** 0.5
+    inner = [] if np.isfinite(low) and np.isfinite(high) else [mean]
+    return max(low, mean - _TAIL * spread), min(high, mean + _TAIL * spread), inner

@@ -1,0 +1,252 @@
+"""Cells on which an integrand of one or two coordinates is smooth.
+
+The outer coordinate u is cut where creases meet each other or the ends of the inner coordinate;
+at each u the inner one is cut into strips by the creases α(u) v + β(u) = 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sympy as sp
+from numpy.typing import NDArray
+
+from nnft_sym.expectation.creases import crease_arguments
+from nnft_sym.expectation.events import Axis
+
+__all__ = ["Combinations", "Creases", "ordered_axes"]
+
+Floats = NDArray[np.float64]
+
+_SAMPLES = 257
+_BISECTIONS = 60
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Combinations:
+    """Values of discrete parameters and their probabilities.
+
+    Parameters
+    ----------
+    names : tuple of sympy.Symbol
+        The discrete parameters.
+    atoms : ndarray, shape (C, len(names))
+        One row for each combination.
+    probabilities : ndarray, shape (C,)
+        Their weights.
+    """
+
+    names: tuple[sp.Symbol, ...]
+    atoms: Floats
+    probabilities: Floats
+
+
+def ordered_axes(
+    expression: sp.Expr, weight: sp.Expr, axes: tuple[Axis, ...]
+) -> tuple[Axis, ...]:
+    """Put the coordinate innermost in which the creases are affine, if one is.
+
+    Examples
+    --------
+    >>> w, b = sp.symbols("w b", real=True)
+    >>> axes = tuple(Axis(symbol=s, low=sp.Integer(0), high=sp.Integer(1)) for s in (b, w))
+    >>> [axis.symbol for axis in ordered_axes(sp.Abs(w**2 - b), sp.Integer(1), axes)]
+    [w, b]
+    """
+    if len(axes) < 2:
+        return axes
+    arguments = _arguments(expression, weight, axes)
+
+    def badness(inner: Axis) -> int:
+        return sum(_affine_parts(argument, inner.symbol) is None for argument in arguments)
+
+    inner = min(reversed(axes), key=badness)
+    return (*(axis for axis in axes if axis is not inner), inner)
+
+
+def _arguments(
+    expression: sp.Expr, weight: sp.Expr, axes: tuple[Axis, ...]
+) -> tuple[sp.Expr, ...]:
+    symbols = tuple(axis.symbol for axis in axes)
+    own = crease_arguments(weight, symbols)
+    return own + tuple(a for a in crease_arguments(expression, symbols) if a not in own)
+
+
+def _affine_parts(argument: sp.Expr, symbol: sp.Symbol) -> tuple[sp.Expr, sp.Expr] | None:
+    """(α, β) of α·symbol + β; None if it is no such function."""
+    if not argument.is_polynomial(symbol):
+        return None
+    coefficients = sp.Poly(argument, symbol).all_coeffs()
+    if len(coefficients) > 2:
+        return None
+    return (sp.Integer(0), coefficients[0]) if len(coefficients) == 1 else tuple(coefficients)
+
+
+class Creases:
+    """Creases of an integrand over points and combinations, as functions of the outer coordinate.
+
+    Parameters
+    ----------
+    expression, weight : sympy.Expr
+        Neuron and density in the coordinates.
+    inputs : tuple of sympy.Symbol
+        x.
+    X : ndarray, shape (n, d)
+        Points.
+    combinations : Combinations
+        Discrete parameters.
+    axes : tuple of Axis
+        One coordinate, or the outer and the inner one.
+    """
+
+    def __init__(
+        self,
+        expression: sp.Expr,
+        weight: sp.Expr,
+        inputs: tuple[sp.Symbol, ...],
+        X: Floats,
+        combinations: Combinations,
+        axes: tuple[Axis, ...],
+    ) -> None:
+        self.X, self.combinations = X, combinations
+        self.outer = axes[0].symbol
+        self.given = (*inputs, *combinations.names, self.outer)
+        pairs = [
+            (argument, _affine_parts(argument, axes[1].symbol) if len(axes) == 2 else None)
+            for argument in _arguments(expression, weight, axes)
+        ]
+        inner = axes[1].symbol if len(axes) == 2 else None
+        roots = [a for a, parts in pairs if inner not in a.free_symbols]
+        lines = [p for a, p in pairs if inner in a.free_symbols and p is not None]
+        self._affine = [p for p in map(self._affine_outer, roots) if p is not None]
+        self._curved = [a for a in roots if self._affine_outer(a) is None]
+        self.lines = [(self.numeric(a), self.numeric(b)) for a, b in lines]
+        self._straight = [
+            (self.numeric(a), *map(self.numeric, parts))
+            for a, b in lines
+            if self.outer not in a.free_symbols
+            and (parts := self._affine_outer(b, constant=True)) is not None
+        ]
+        bent = [
+            (a, b)
+            for a, b in lines
+            if self.outer in a.free_symbols or self._affine_outer(b, constant=True) is None
+        ]
+        self._bent = [(self.numeric(a), self.numeric(b)) for a, b in bent]
+        self._curved_functions = [self.numeric(a) for a in self._curved]
+        self._affine_functions = [tuple(map(self.numeric, parts)) for parts in self._affine]
+
+    def _affine_outer(
+        self, argument: sp.Expr, constant: bool = False
+    ) -> tuple[sp.Expr, sp.Expr] | None:
+        if not constant and self.outer not in argument.free_symbols:
+            return None
+        return _affine_parts(argument, self.outer)
+
+    def numeric(self, expression: sp.Expr) -> Callable[[Any, Floats], Floats]:
+        """Compile a function of (combination numbers, u): arrays (B,) and (B, q) to (B, q, n)."""
+        function = sp.lambdify(self.given, expression, modules=["scipy", "numpy"])
+        points = [column[None, None, :] for column in self.X.T]
+        atoms = self.combinations.atoms
+
+        def evaluate(members: Any, u: Floats) -> Floats:
+            fixed = [atoms[members, j][:, None, None] for j in range(atoms.shape[1])]
+            with np.errstate(all="ignore"):
+                value = np.asarray(function(*points, *fixed, u[:, :, None]), dtype=np.float64)
+            return np.broadcast_to(value, (*u.shape, len(self.X)))
+
+        return evaluate
+
+    def strips(self, members: Any, u: Floats, low: Floats, high: Floats) -> Floats:
+        """Sorted ends of the strips: (B, q) outer values to (B, q, strips + 1) inner values."""
+        ends = [np.broadcast_to(end[:, None, None], (*u.shape, 1)) for end in (low, high)]
+        cuts = []
+        for slope, offset in self.lines:
+            with np.errstate(all="ignore"):
+                cut = -offset(members, u) / slope(members, u)
+            cut = np.where(np.isfinite(cut), cut, low[:, None, None])
+            cuts.append(np.clip(cut, low[:, None, None], high[:, None, None]))
+        return np.sort(np.concatenate([*cuts, *ends], axis=2), axis=2)
+
+    @property
+    def strip_count(self) -> int:
+        """Number of strips, empty ones included."""
+        return len(self.lines) * len(self.X) + 1
+
+    def breaks(
+        self, member: int, low: float, high: float, inner: tuple[float, float] | None
+    ) -> Floats:
+        """Where to cut the outer range for one combination."""
+        one, zero, unit = np.array([member]), np.zeros((1, 1)), np.ones((1, 1))
+        cuts = [np.array([low, high])]
+        with np.errstate(all="ignore"):
+            for slope, offset in self._affine_functions:
+                cuts.append((-offset(one, zero) / slope(one, zero)).ravel())
+            for function in self._curved_functions:
+                cuts.append(_sampled_roots(lambda u, f=function: f(one, u), low, high))
+            if inner is not None:
+                cuts += self._crossings(one, zero, inner)
+                for a, b in self._bent:
+                    for edge in inner:
+                        cuts.append(
+                            _sampled_roots(
+                                lambda u, a=a, b=b, e=edge: a(one, u) * e + b(one, u), low, high
+                            )
+                        )
+                    cuts.append(_sampled_roots(lambda u, a=a: a(one, u), low, high))
+        flat = np.concatenate(cuts)
+        flat = np.unique(flat[np.isfinite(flat) & (flat >= low) & (flat <= high)])
+        apart = np.diff(flat, prepend=-np.inf) > 1e-13 * (high - low)
+        kept = flat[apart]
+        kept[0], kept[-1] = low, high
+        return kept if len(kept) > 1 else np.array([low, high])
+
+    def _crossings(
+        self, one: NDArray[np.intp], zero: Floats, inner: tuple[float, float]
+    ) -> list[Floats]:
+        """Outer values at which straight creases meet each other or the inner ends."""
+        slopes, offsets = [], []
+        for alpha, beta_1, beta_0 in self._straight:
+            a = alpha(one, zero).ravel()
+            slopes.append(-beta_1(one, zero).ravel() / a)
+            offsets.append(-beta_0(one, zero).ravel() / a)
+        if not slopes:
+            return []
+        s, t = np.concatenate(slopes), np.concatenate(offsets)
+        usable = np.isfinite(s) & np.isfinite(t)
+        lines = np.unique(np.column_stack([s, t])[usable], axis=0)
+        s, t = lines[:, 0], lines[:, 1]
+        i, j = np.triu_indices(len(s), 1)
+        meet = -(t[i] - t[j]) / (s[i] - s[j])
+        height = s[i] * meet + t[i]
+        margin = 1e-9 * (inner[1] - inner[0])
+        inside = (height >= inner[0] - margin) & (height <= inner[1] + margin)
+        return [meet[inside], *((edge - t) / s for edge in inner), *self._vertical(one, zero)]
+
+    def _vertical(self, one: NDArray[np.intp], zero: Floats) -> list[Floats]:
+        """Creases whose inner slope vanishes at a point: they lie at one outer value."""
+        return [
+            np.where(
+                alpha(one, zero) == 0, -beta_0(one, zero) / beta_1(one, zero), np.nan
+            ).ravel()
+            for alpha, beta_1, beta_0 in self._straight
+        ]
+
+
+def _sampled_roots(function: Callable[[Floats], Floats], low: float, high: float) -> Floats:
+    """Sign changes on a grid, refined by bisection; others are left to adaptive refinement."""
+    grid = np.linspace(low, high, _SAMPLES)
+    values = function(grid[None, :])[0]
+    exact = np.unique(np.nonzero(values == 0)[0])
+    row, point = np.nonzero(np.sign(values[:-1]) * np.sign(values[1:]) < 0)
+    left, right = grid[row], grid[row + 1]
+    sign = np.sign(values[row, point])
+    for _ in range(_BISECTIONS if len(row) else 0):
+        middle = (left + right) / 2
+        at = function(middle[None, :])[0][np.arange(len(row)), point]
+        same = np.sign(at) == sign
+        left, right = np.where(same, middle, left), np.where(same, right, middle)
+    return np.concatenate([left, grid[exact] if len(exact) < _SAMPLES // 4 else grid[:0]])
