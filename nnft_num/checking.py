@@ -434,7 +434,6 @@ def _order_report(
     sample: CorrelatorEstimate = estimate[order]
     legs = multi_indices(order, dimension)
     natural = float(width) ** (1 - order / 2) * np.prod(spread[legs], axis=1)
-    freedom = np.nan_to_num(sample.freedom.entries, nan=estimate.degrees_of_freedom)
     return OrderReport(
         order=order,
         points=evaluation.points,
@@ -443,7 +442,7 @@ def _order_report(
         theory_error=evaluation.errors,
         estimate=sample.tensor,
         error=sample.error_tensor,
-        freedom=SymmetricTensor(order, dimension, np.clip(freedom, 1.0, None)),
+        freedom=sample.freedom,
         heavy_tailed=sample.heavy_tailed,
         natural=SymmetricTensor(order, dimension, natural),
         exactness=str(evaluation.exactness),

@@ -208,14 +208,14 @@ def key_from_rng(rng: object = None) -> Key:
     True
     """
     if isinstance(rng, np.random.Generator):
-        words = rng.integers(0, 2**32, size=2, dtype=np.uint32)
-    elif isinstance(rng, np.random.SeedSequence):
-        words = rng.generate_state(2, np.uint32)
-    elif rng is None:
-        words = np.random.SeedSequence().generate_state(2, np.uint32)
+        low, high = rng.integers(0, 2**32, size=2, dtype=np.uint32)
+        return Key(int(low), int(high))
+    if isinstance(rng, np.random.SeedSequence):
+        sequence = rng
     else:
-        words = np.random.SeedSequence(_seed(rng)).generate_state(2, np.uint32)
-    return Key(int(words[0]), int(words[1]))
+        sequence = np.random.SeedSequence(None if rng is None else _seed(rng))
+    low, high = sequence.generate_state(2, np.uint32)
+    return Key(int(low), int(high))
 
 
 def _seed(rng: Any) -> int:

@@ -67,7 +67,7 @@ def _refinements(size: int) -> dict[int, int]:
 
 
 def coefficients(order: int, samples: int) -> list[Fraction]:
-    """The exact c_sigma(n) of every partition, in the order of ``partitions(order)``.
+    """Compute the exact c_sigma(n) of every partition, in the order of ``partitions(order)``.
 
     Raises
     ------

@@ -248,7 +248,7 @@ def _fan(plan: Plan, params: Mapping[str, Any], dimension: int) -> float:
 
 @contextmanager
 def _running(executor: Executor | None) -> Iterator[tuple[Executor, int]]:
-    """The executor to use and its number of workers; one of our own is shut down at the end."""
+    """Give the executor to use and its number of workers; shut down one of our own at the end."""
     processors = os.cpu_count() or 1
     if executor is not None:
         yield executor, getattr(executor, "_max_workers", None) or processors

@@ -117,5 +117,5 @@ def heavy_entries(
     >>> heavy_entries(4, np.array([[0, 0, 0, 0], [0, 0, 0, 1]]), np.array([12.0, 5.0])).tolist()
     [False, True]
     """
-    flags: NDArray[np.bool_] = (tails < HEAVY * order)[indices].any(axis=1)
-    return flags
+    heavy: NDArray[np.bool_] = tails < HEAVY * order
+    return np.any(heavy[indices], axis=1)

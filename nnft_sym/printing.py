@@ -20,6 +20,9 @@ __all__ = ["correlator_latex"]
 WRITTEN_OUT = 3
 """Permutations beyond which a sum is printed by its first member and the number of terms."""
 
+LONGEST_WRITTEN_OUT = 200
+"""Operations beyond which a moment is printed by the rule that gives it."""
+
 OUTPUT_LETTERS = "ijklmnop"
 
 
@@ -120,11 +123,16 @@ def _meanings(function: PointFunction) -> list[str]:
     """What the moments M_{1...k} stand for, one line for each order."""
     if not isinstance(function, MomentPolynomial):
         return []
-    lines = []
-    for order in sorted(function.moment_orders):
-        name = sp.latex(moment_symbol(range(order)))
-        try:
-            lines.append(f"{name} = {sp.latex(function.law.expression(order))}")
-        except NotDerivedError as reason:
-            lines.append(rf"{name}: \text{{{reason.came}}}")
-    return lines
+    return [_meaning(function, order) for order in sorted(function.moment_orders)]
+
+
+def _meaning(function: MomentPolynomial, order: int) -> str:
+    name = sp.latex(moment_symbol(range(order)))
+    try:
+        expression = function.law.expression(order)
+    except NotDerivedError as reason:
+        return rf"{name}: \text{{{reason.came}}}"
+    if expression.count_ops() <= LONGEST_WRITTEN_OUT:
+        return f"{name} = {sp.latex(expression)}"
+    rule = " ".join(function.law.steps(order)[:1])
+    return rf"{name}:\ {rule}\quad\text{{({expression.count_ops()} operations written out)}}"

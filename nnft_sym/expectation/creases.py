@@ -14,9 +14,7 @@ _KINKED = (*_STEPS, sp.Max, sp.Min, sp.Piecewise)
 _BRANCHES = 64
 
 
-def crease_arguments(
-    expression: sp.Expr, parameters: tuple[sp.Symbol, ...]
-) -> tuple[sp.Expr, ...]:
+def crease_arguments(expression: sp.Expr, parameters: tuple[sp.Symbol, ...]) -> tuple[sp.Expr, ...]:
     """Smooth functions whose zeros hold every kink, jump and singularity of an expression.
 
     They are the arguments of Abs, sign and Heaviside, differences of those of Max and Min,
@@ -27,7 +25,7 @@ def crease_arguments(
     --------
     >>> w, x = sp.symbols("w x", real=True)
     >>> crease_arguments(sp.Max(w * x, 0) + sp.Abs(w - 1), (w,))
-    (w*x, w - 1)
+    (-w*x, w - 1)
     """
     drawn = set(parameters)
     found: dict[sp.Expr, None] = {}
@@ -44,7 +42,7 @@ def crease_arguments(
 
 
 def _arguments(node: sp.Basic) -> list[sp.Expr]:
-    if isinstance(node, _STEPS) or isinstance(node, sp.log):
+    if isinstance(node, (*_STEPS, sp.log)):
         return [node.args[0]]
     if isinstance(node, (sp.Max, sp.Min)):
         return [a - b for a, b in combinations(node.args, 2)]
@@ -56,7 +54,8 @@ def _arguments(node: sp.Basic) -> list[sp.Expr]:
 
 
 def _branches(argument: sp.Expr) -> list[sp.Expr]:
-    pending, done = [argument], []
+    pending: list[sp.Expr] = [argument]
+    done: list[sp.Expr] = []
     while pending and len(pending) + len(done) <= _BRANCHES:
         current = pending.pop()
         node = next((a for a in sp.preorder_traversal(current) if isinstance(a, _KINKED)), None)

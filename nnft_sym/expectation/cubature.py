@@ -276,14 +276,24 @@ class _Moments:
             return True
         if rank > 2:
             return False
-        n = len(self.used)
-        shifted = int(np.count_nonzero(self.kinks)) if self.kinks.size else 0
-        if not shifted:
+        lines = self._lines_of_a_point() * len(self.used)
+        if not lines:
             return True
-        k = max(work)
+        n, k = len(self.used), max(work)
         supports = sum(comb(n, s) for s in range(1, min(k, n) + 1))
-        lines = n * shifted
-        return lines**3 < 8 * supports * (min(k, n) * shifted) ** 3
+        halves = comb(n + (k + 1) // 2 - 1, (k + 1) // 2)
+        # Crossings times panels times products, against the measured cost of one support.
+        return lines**3 * halves**2 < 2e5 * supports
+
+    def _lines_of_a_point(self) -> float:
+        """How many lines off the origin the sectors of the plane must follow."""
+        if self.kinks.size:
+            return float(np.count_nonzero(self.kinks))
+        nodes = np.pi * (self.reach.radius / np.min(self.finest[self.used])) ** 2
+        if nodes < _LATTICE_BUDGET[2]:
+            return 0.0
+        # Panels of a steep smooth function are lines that need not be met exactly.
+        return self.breaks.shape[1] / 6
 
     def _integrate(
         self, points: Indices, orders: dict[int, tuple[Indices, Indices, Indices]]

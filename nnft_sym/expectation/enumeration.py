@@ -59,6 +59,11 @@ class EventIntegral:
         """Coordinates of the continuous events: their number is the effective dimension."""
         return tuple(axis for event in self.events for axis in event.axes)
 
+    @property
+    def is_feasible(self) -> bool:
+        """Whether numbers can be had: at most two coordinates."""
+        return len(self.axes) <= _CONTINUOUS
+
     def is_closed(self) -> bool:
         """Whether the moments are finite sums."""
         return not self.axes
@@ -91,16 +96,14 @@ class EventIntegral:
             yield rule, sp.Mul(*(probability for _, probability in chosen))
 
     def expression(self, order: int) -> sp.Expr:
-        """The moment as an explicit sum of unevaluated integrals, in coordinates of the points."""
+        """Write the moment as an explicit sum of unevaluated integrals, in coordinates."""
         self._count(_WRITTEN)
         h, weight = self._written
         limits = [(axis.symbol, axis.low, axis.high) for axis in reversed(self.axes)]
         terms = []
         for rule, probability in self._combinations():
             at_points = [
-                h.xreplace(
-                    rule | {x: coordinate(a, i + 1) for i, x in enumerate(self.inputs)}
-                )
+                h.xreplace(rule | {x: coordinate(a, i + 1) for i, x in enumerate(self.inputs)})
                 for a in range(1, order + 1)
             ]
             integrand = weight * sp.Mul(*at_points)
@@ -117,7 +120,7 @@ class EventIntegral:
         InfiniteMomentError
             If a tail diverges.
         """
-        if len(self.axes) > _CONTINUOUS:
+        if not self.is_feasible:
             raise AccuracyError(
                 expected=f"at most {_CONTINUOUS} continuous parameters of a neuron without a "
                 "closed form",

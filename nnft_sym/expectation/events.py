@@ -29,8 +29,8 @@ class Axis:
     symbol: sp.Symbol
     low: sp.Expr
     high: sp.Expr
-    centre: sp.Expr = sp.Integer(0)
-    scale: sp.Expr = sp.Integer(1)
+    centre: sp.Expr = sp.S.Zero
+    scale: sp.Expr = sp.S.One
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ class Event:
     names: tuple[sp.Symbol, ...]
     atoms: tuple[tuple[tuple[sp.Expr, ...], sp.Expr], ...] = ()
     values: tuple[sp.Expr, ...] = ()
-    weight: sp.Expr = sp.Integer(1)
+    weight: sp.Expr = sp.S.One
     axes: tuple[Axis, ...] = ()
 
     @classmethod

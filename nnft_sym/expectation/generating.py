@@ -30,10 +30,10 @@ class Polar:
         The parts.
     """
 
-    size: sp.Expr = sp.Integer(1)
-    angle: sp.Expr = sp.Integer(0)
-    real: sp.Expr = sp.Integer(1)
-    imaginary: sp.Expr = sp.Integer(0)
+    size: sp.Expr = sp.S.One
+    angle: sp.Expr = sp.S.Zero
+    real: sp.Expr = sp.S.One
+    imaginary: sp.Expr = sp.S.Zero
 
     def __mul__(self, other: Polar) -> Polar:
         return Polar(
@@ -101,11 +101,13 @@ def _factor(factor: sp.Expr) -> Polar:
         return Polar(size=sp.exp(real), angle=imaginary)
     if isinstance(factor, sp.hyper):
         argument = sp.expand(factor.argument)
-        if factor.ap == () and factor.bq == (sp.Rational(3, 2),):
-            # sin(z)/z is the confluent limit function of -z²/4 with index 3/2.
-            root = sp.sqrt(sp.factor(-4 * argument))
-            if not argument.has(sp.I) and not root.has(sp.I):
+        root = sp.sqrt(sp.factor(-4 * argument))
+        if factor.ap == () and not root.has(sp.I):
+            # sin(s)/s and J_0(s) are the confluent limit functions of -s²/4 with b = 3/2 and 1.
+            if factor.bq == (sp.Rational(3, 2),):
                 return Polar(size=sp.sinc(root))
+            if factor.bq == (1,):
+                return Polar(size=sp.besselj(0, root))
         factor = sp.hyper(factor.ap, factor.bq, argument)
     if not factor.has(sp.I):
         return Polar(size=factor)

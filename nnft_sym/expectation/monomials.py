@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from nnft_sym.densities import Density
 from nnft_sym.expectation.law import Moments, coordinate
+from nnft_sym.language.errors import AccuracyError
 from nnft_sym.tensors import SymmetricTensor, multi_indices, rank_of
 
 __all__ = ["Monomials"]
@@ -68,7 +69,7 @@ class Monomials:
         return value
 
     def expression(self, order: int) -> sp.Expr:
-        """The moment at k points in coordinates."""
+        """Write the moment at k points in coordinates."""
         partial: dict[Powers, sp.Expr] = {(0,) * len(self.terms[0][0]): sp.Integer(1)}
         for point in range(1, order + 1):
             rule = {x: coordinate(point, i + 1) for i, x in enumerate(self.inputs)}
@@ -83,10 +84,15 @@ class Monomials:
     def moments(self, order: int, X: NDArray[np.float64]) -> Moments:
         """Moments over the rows of X, for numbers in place of all symbols."""
         n = len(X)
-        function = sp.lambdify(
-            self.inputs, [c for _, c in self.terms], modules=["scipy", "numpy"]
-        )
-        table = [np.broadcast_to(row, n).astype(np.float64) for row in function(*X.T)]
+        function = sp.lambdify(self.inputs, [c for _, c in self.terms], modules=["scipy", "numpy"])
+        with np.errstate(all="ignore"):
+            table = [np.broadcast_to(row, n).astype(np.float64) for row in function(*X.T)]
+        if not np.all(np.isfinite(table)):
+            raise AccuracyError(
+                expected="a neuron that is finite at every point",
+                came="a coefficient that is not",
+                remedy="leave out the points at which the neuron is singular",
+            )
         partial = {(0,) * len(self.terms[0][0]): np.ones((1, 2))}
         for k in range(1, order + 1):
             indices = multi_indices(k, n)

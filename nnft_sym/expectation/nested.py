@@ -8,23 +8,23 @@ halved.  Infinite ranges grow by doubling until what is added is negligible.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
-from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 
+from nnft_sym.expectation.cells import Cells, cell_rule
 from nnft_sym.expectation.events import Axis
+from nnft_sym.expectation.product_sums import finite_sum, products
 from nnft_sym.expectation.strips import Combinations, Creases, ordered_axes
 from nnft_sym.language.errors import AccuracyError, InfiniteMomentError
-from nnft_sym.tensors import multi_indices, rank_of
+from nnft_sym.tensors import multi_indices
 
 __all__ = ["Combinations", "integrate"]
 
 Floats = NDArray[np.float64]
 
-_NODES = 14
 _TOLERANCE = 2e-14
 _ACCEPTED = 1e-10
 _CELLS = 40_000
@@ -33,62 +33,6 @@ _DEPTH = 400
 _REACH = 8.0
 _DOUBLINGS = 12
 _EPS = np.finfo(np.float64).eps
-
-
-@lru_cache(maxsize=4)
-def _rule(dimension: int) -> tuple[Floats, Floats]:
-    """Nodes on (0, 1), and weights: of the integral, then of the last Legendre coefficients.
-
-    Rows of the weights: value; last three coefficients in u; in v; the last mixed one.
-    """
-    x, w = np.polynomial.legendre.leggauss(_NODES)
-    w = w / 2
-    degrees = range(_NODES - 3, _NODES)
-    null = [(2 * m + 1) * w * np.polynomial.legendre.Legendre.basis(m)(x) for m in degrees]
-    if dimension == 1:
-        return (1 + x) / 2, np.array([w, *null])
-    rows = [np.outer(w, w), *(np.outer(c, w) for c in null), *(np.outer(w, c) for c in null)]
-    rows.append(np.outer(null[-1], null[-1]))
-    return (1 + x) / 2, np.array(rows).reshape(len(rows), -1)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Cells:
-    """Many cells at once: combination, range of u, strip of v and part of the strip."""
-
-    member: NDArray[np.intp]
-    u0: Floats
-    u1: Floats
-    low: Floats
-    high: Floats
-    strip: NDArray[np.intp]
-    v0: Floats
-    v1: Floats
-    depth: NDArray[np.intp]
-
-    def __len__(self) -> int:
-        return len(self.member)
-
-    def __getitem__(self, chosen: object) -> _Cells:
-        return _Cells(**{f.name: getattr(self, f.name)[chosen] for f in fields(self)})
-
-    @classmethod
-    def joined(cls, parts: list[_Cells]) -> _Cells:
-        return cls(
-            **{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)}
-        )
-
-    def halves(self, along_u: NDArray[np.bool_]) -> _Cells:
-        """Two children of each cell."""
-        u, v = (self.u0 + self.u1) / 2, (self.v0 + self.v1) / 2
-        depth = self.depth + 1
-        first = replace(
-            self, u1=np.where(along_u, u, self.u1), v1=np.where(along_u, self.v1, v), depth=depth
-        )
-        second = replace(
-            self, u0=np.where(along_u, u, self.u0), v0=np.where(along_u, self.v0, v), depth=depth
-        )
-        return _Cells.joined([first, second])
 
 
 def integrate(
@@ -100,7 +44,7 @@ def integrate(
     axes: tuple[Axis, ...],
     orders: list[int],
 ) -> dict[int, tuple[Floats, Floats]]:
-    """Unique entries of all moments over the rows of X, with error bounds.
+    """Integrate all moments over the rows of X: unique entries, with error bounds.
 
     Parameters
     ----------
@@ -125,60 +69,8 @@ def integrate(
         If the integral over an infinite range diverges.
     """
     if not axes:
-        return _finite_sum(neuron, inputs, X, combinations, orders)
+        return finite_sum(neuron, inputs, X, combinations, orders)
     return _Adaptive(neuron, weight, inputs, X, combinations, axes, orders).run()
-
-
-def _finite_sum(
-    neuron: sp.Expr,
-    inputs: tuple[sp.Symbol, ...],
-    X: Floats,
-    combinations: Combinations,
-    orders: list[int],
-) -> dict[int, tuple[Floats, Floats]]:
-    function = sp.lambdify((*inputs, *combinations.names), neuron, modules=["scipy", "numpy"])
-    columns = [column[None, :] for column in X.T]
-    atoms = [column[:, None] for column in combinations.atoms.T]
-    with np.errstate(all="ignore"):
-        h = np.asarray(function(*columns, *atoms), dtype=np.float64)
-    h = np.broadcast_to(h, (len(combinations.probabilities), len(X)))
-    if not np.all(np.isfinite(h)):
-        raise InfiniteMomentError(
-            expected="a neuron that is finite at every value of its discrete parameters",
-            came=f"{neuron}, which is not",
-            remedy="leave out the points at which it is singular",
-        )
-    p = combinations.probabilities
-    result = {}
-    for order, value in _moment_sums(h, p[:, None], orders).items():
-        bound = _moment_sums(np.abs(h), p[:, None], [order])[order][:, 0]
-        result[order] = value[:, 0], 8 * _EPS * (order + 4) * bound
-    return result
-
-
-def _moment_sums(h: Floats, weights: Floats, orders: list[int]) -> dict[int, Floats]:
-    """Sums over nodes of weight times products: h (N, n), weights (N, s) to (entries, s)."""
-    n = h.shape[1]
-    largest = len(multi_indices(max(orders), n))
-    step = max(1, (1 << 24) // largest)
-    total = {k: np.zeros((len(multi_indices(k, n)), weights.shape[1])) for k in orders}
-    for start in range(0, len(h), step):
-        nodes = slice(start, start + step)
-        for k, block in _products(h[nodes], orders):
-            total[k] += block.T @ weights[nodes]
-    return total
-
-
-def _products(h: Floats, orders: list[int]) -> Iterator[tuple[int, Floats]]:
-    """Products h_{a_1}...h_{a_k} over unique multi-indices, along the last axis."""
-    n = h.shape[-1]
-    block = h
-    for k in range(1, max(orders) + 1):
-        if k > 1:
-            indices = multi_indices(k, n)
-            block = block[..., rank_of(indices[:, :-1], n)] * h[..., indices[:, -1]]
-        if k in orders:
-            yield k, block
 
 
 class _Adaptive:
@@ -195,7 +87,7 @@ class _Adaptive:
         self.neuron, self.X, self.combinations, self.orders = neuron, X, combinations, orders
         self.axes = ordered_axes(neuron, weight, axes)
         self.creases = Creases(neuron, weight, inputs, X, combinations, self.axes)
-        self.nodes, self.rules = _rule(len(self.axes))
+        self.nodes, self.rules = cell_rule(len(self.axes))
         symbols = tuple(axis.symbol for axis in self.axes)
         given = (*inputs, *combinations.names, *symbols)
         self.h = sp.lambdify(given, neuron, modules=["scipy", "numpy"])
@@ -204,24 +96,25 @@ class _Adaptive:
         self.value = {k: np.zeros(len(multi_indices(k, n))) for k in orders}
         self.error = {k: np.zeros(len(multi_indices(k, n))) for k in orders}
         self.absolute = {k: np.zeros(n) for k in orders}
-        self.processed = 0
 
     def run(self) -> dict[int, tuple[Floats, Floats]]:
         added: list[float] = []
         for level in range(_DOUBLINGS + 1):
             before = {k: self.absolute[k].copy() for k in self.orders}
-            for rectangle in self._rectangles(level):
-                self._add(rectangle)
+            cells = Cells.joined([self._cells(box) for box in self._rectangles(level)])
+            self._size_up(cells)
             if all(np.isfinite([end for axis in self.axes for end in self._ends(axis)])):
+                self._add(cells)
                 break
             shells = {k: float(np.max(self.absolute[k] - before[k])) for k in self.orders}
             added.append(max(shells[k] / max(self._scale(k), 1e-300) for k in self.orders))
+            self._check_tail(added)
+            self._add(cells)
             if level and added[-1] <= _TOLERANCE:
                 # What lies beyond is less than the last shell, where shells shrink.
                 for k in self.orders:
                     self.error[k] += shells[k]
                 break
-            self._check_tail(added)
         else:
             raise self._inaccurate(f"a tail that still adds {added[-1]:.1e}")
         return self._checked()
@@ -231,7 +124,8 @@ class _Adaptive:
 
     def _check_tail(self, added: list[float]) -> None:
         grows = len(added) > 3 and all(ratio > 0.3 for ratio in added[-3:])
-        if not np.isfinite(added[-1]) or grows:
+        overflows = len(added) > 1 and not np.isfinite(added[-1])
+        if overflows or grows:
             raise InfiniteMomentError(
                 expected="a moment that is finite",
                 came=f"{self.neuron}, whose tail grows faster than its density decays",
@@ -260,23 +154,24 @@ class _Adaptive:
                 if side[1] > side[0]:
                     yield (*rest[0], side, *rest[1])
 
-    def _add(self, rectangle: tuple[tuple[float, float], ...]) -> None:
-        cells = self._cells(rectangle)
-        self.processed = 0
-        largest = _CELLS + 4 * len(cells)
+    def _size_up(self, cells: Cells) -> None:
+        """Add the absolute moments ∫|h_a|^k over cells, unrefined, to the scales."""
         for batch in self._batches(cells):
-            _, h, weights = self._evaluate(batch)
+            h, weights = self._evaluate(batch)
             for k in self.orders:
                 with np.errstate(all="ignore"):
-                    sizes = np.einsum("bq,q,bqn->bn", weights, self.rules[0], np.abs(h) ** k)
-                self.absolute[k] += np.sum(np.where(np.isfinite(sizes), sizes, 0.0), axis=0)
-        while len(cells):
-            self.processed += len(cells)
-            if self.processed > largest:
-                raise self._inaccurate(f"no convergence within {self.processed} cells")
-            cells = _joined([self._refine(batch) for batch in self._batches(cells)], cells)
+                    sizes = np.einsum("bq,bqn->n", weights[k] * self.rules[0], np.abs(h) ** k)
+                self.absolute[k] += sizes
 
-    def _cells(self, rectangle: tuple[tuple[float, float], ...]) -> _Cells:
+    def _add(self, cells: Cells) -> None:
+        processed, most = 0, _CELLS + 4 * len(cells)
+        while len(cells):
+            processed += len(cells)
+            if processed > most:
+                raise self._inaccurate(f"no convergence within {processed} cells")
+            cells = Cells.joined([self._refine(batch) for batch in self._batches(cells)])
+
+    def _cells(self, rectangle: tuple[tuple[float, float], ...]) -> Cells:
         """First cells: cuts of u by the creases, and every strip that is not empty."""
         (low, high), *inner = rectangle
         v_range = inner[0] if inner else None
@@ -287,14 +182,14 @@ class _Adaptive:
             edges = np.concatenate(
                 [
                     np.linspace(a, b, int(np.ceil((b - a) / longest)) + 1)[:-1]
-                    for a, b in zip(cuts[:-1], cuts[1:], strict=True)
+                    for a, b in pairwise(cuts)
                 ]
                 + [[high]]
             )
             parts.append(self._row(member, edges, v_range))
-        return _Cells.joined(parts)
+        return Cells.joined(parts)
 
-    def _row(self, member: int, edges: Floats, inner: tuple[float, float] | None) -> _Cells:
+    def _row(self, member: int, edges: Floats, inner: tuple[float, float] | None) -> Cells:
         count = self.creases.strip_count if inner else 1
         pieces = 2 if inner else 1
         u0, strip, piece = (
@@ -305,7 +200,7 @@ class _Adaptive:
         )
         low, high = inner if inner else (0.0, 1.0)
         size = len(u0)
-        cells = _Cells(
+        cells = Cells(
             member=np.full(size, member),
             u0=edges[u0],
             u1=edges[u0 + 1],
@@ -329,15 +224,19 @@ class _Adaptive:
             keep[rows] = np.any(pair[..., 1] > pair[..., 0], axis=1)
         return cells[keep]
 
-    def _batches(self, cells: _Cells) -> Iterator[_Cells]:
+    def _batches(self, cells: Cells) -> Iterator[Cells]:
         nodes = self.rules.shape[1]
         entries = max(len(v) for v in self.value.values())
         size = max(1, min(512, _BUDGET // (nodes * entries)))
         for start in range(0, len(cells), size):
             yield cells[start : start + size]
 
-    def _evaluate(self, cells: _Cells) -> tuple[Floats, Floats, Floats]:
-        """Outer nodes, h (B, Q, n) and density times volume (B, Q) at the nodes of cells."""
+    def _evaluate(self, cells: Cells) -> tuple[Floats, dict[int, Floats]]:
+        """Scaled neuron (B, Q, n) and, for each order, the weight (B, Q) of its products.
+
+        The density P is shared out, h P^{1/K} and P^{1-k/K} with K the highest order, so that
+        growing neurons do not overflow where the product is finite.
+        """
         q = len(self.nodes)
         width = cells.u1 - cells.u0
         u = cells.u0[:, None] + width[:, None] * self.nodes
@@ -363,13 +262,18 @@ class _Adaptive:
                 *(c[:, :, None] for c in coordinates),
             )
             density = np.asarray(self.density(*coordinates), dtype=np.float64)
-            weights = density * measure * self.combinations.probabilities[cells.member][:, None]
+        density = np.broadcast_to(density, measure.shape)
+        highest = max(self.orders)
+        root = density[..., None] ** (1 / highest)
         h = np.broadcast_to(np.asarray(h, dtype=np.float64), (*measure.shape, len(self.X)))
-        return u, h, weights
+        with np.errstate(all="ignore"):
+            scaled = np.where(root > 0, h * root, 0.0)
+        volume = measure * self.combinations.probabilities[cells.member][:, None]
+        return scaled, {k: volume * density ** (1 - k / highest) for k in self.orders}
 
-    def _refine(self, cells: _Cells) -> _Cells:
+    def _refine(self, cells: Cells) -> Cells:
         """Add the cells that are resolved and return halves of the others."""
-        _, h, weights = self._evaluate(cells)
+        h, weights = self._evaluate(cells)
         accept = np.ones(len(cells), dtype=bool)
         along_u = np.zeros(len(cells))
         found = []
@@ -379,12 +283,15 @@ class _Adaptive:
                 in_u = np.max(parts[:, :, :3], axis=2)
                 in_v = np.max(parts[:, :, 3:6], axis=2, initial=0.0)
                 error = in_u + in_v + np.sum(parts[:, :, 6:], axis=2)
-            error = np.where(np.isfinite(error), error, np.inf)
+            finite = np.isfinite(error)
+            error, in_u, in_v = (
+                np.where(finite, e, big) for e, big in ((error, np.inf), (in_u, 0.0), (in_v, 0.0))
+            )
             worst = np.max(error, axis=1)
             scale = self._scale(k)
             accept &= worst <= _TOLERANCE * scale
-            lean = np.nan_to_num(np.max(in_u, axis=1) - np.max(in_v, axis=1), nan=0.0)
-            along_u += lean / max(scale, 1e-300)
+            lean = np.max(in_u, axis=1, initial=0.0) - np.max(in_v, axis=1, initial=0.0)
+            along_u += np.nan_to_num(lean / max(scale, 1e-300), nan=0.0)
             found.append((k, sums[:, :, 0], error))
         stuck = (cells.depth >= _DEPTH) | (
             cells.u1 - cells.u0 <= 8 * _EPS * np.maximum(np.abs(cells.u0), np.abs(cells.u1))
@@ -399,7 +306,7 @@ class _Adaptive:
             direction = np.ones(len(rest), dtype=bool)
         return rest.halves(direction)
 
-    def _sums(self, h: Floats, weights: Floats) -> dict[int, Floats]:
+    def _sums(self, h: Floats, weights: dict[int, Floats]) -> dict[int, Floats]:
         """Every rule applied to every product: (B, entries, rules), a slice of nodes at a time."""
         total: dict[int, Floats] = {}
         entries = max(len(v) for v in self.value.values())
@@ -407,8 +314,8 @@ class _Adaptive:
         for start in range(0, h.shape[1], step):
             nodes = slice(start, start + step)
             with np.errstate(all="ignore"):
-                loads = weights[:, nodes, None] * self.rules.T[nodes]
-                for k, block in _products(h[:, nodes], self.orders):
+                for k, block in products(h[:, nodes], self.orders):
+                    loads = weights[k][:, nodes, None] * self.rules.T[nodes]
                     part = np.swapaxes(block, 1, 2) @ loads
                     total[k] = total[k] + part if k in total else part
         return total
@@ -434,7 +341,3 @@ class _Adaptive:
             remedy="check that the moment is finite; else smooth the neuron, use Gaussian "
             "weights, or estimate by sampling",
         )
-
-
-def _joined(parts: list[_Cells], like: _Cells) -> _Cells:
-    return _Cells.joined(parts) if parts else like[:0]

@@ -22,6 +22,7 @@ from nnft_sym.expectation.enumeration import EventIntegral
 from nnft_sym.expectation.law import InnerProduct, Moments, coordinate
 from nnft_sym.expectation.monomials import Monomials
 from nnft_sym.expectation.wave_sums import WaveSum
+from nnft_sym.language.errors import AccuracyError
 from nnft_sym.networks import Dense, Neurons
 from nnft_sym.vectors import Vector
 
@@ -149,19 +150,19 @@ class ParameterLaw:
         return EventIntegral(inputs=self.inputs, groups=self.groups, neuron=self.neuron)
 
     def exactness(self, order: int) -> Exactness:
-        """Closed form, or exact integral over parameters."""
+        """Whether moments are closed forms, or exact integrals over parameters."""
         method = self.method
         closed = isinstance(method, Monomials) or method.is_closed()
         return Exactness.exact() if closed else Exactness.integral()
 
     def source(self, order: int) -> str:
-        """Reference of the formula used."""
+        """Name the reference of the formula used."""
         if isinstance(self.method, WaveSum):
             return "H21"
         return "definition"
 
     def steps(self, order: int) -> tuple[str, ...]:
-        """Derivation of the moment, as LaTeX lines."""
+        """Derive the moment, as LaTeX lines."""
         points = " ".join(f"h(x_{{{a + 1}}};\\theta)" for a in range(order))
         first = (
             rf"M_{{{''.join(str(a + 1) for a in range(order))}}}"
@@ -236,7 +237,14 @@ class ParameterLaw:
         method = law.method
         if isinstance(method, EventIntegral):
             return method.moments(wanted, X)
-        return {order: method.moments(order, X) for order in wanted}
+        try:
+            return {order: method.moments(order, X) for order in wanted}
+        except AccuracyError:
+            # Waves whose divergences cancel are finite as one integral over few parameters.
+            whole = EventIntegral(inputs=law.inputs, groups=law.groups, neuron=law.neuron)
+            if not whole.is_feasible:
+                raise
+            return whole.moments(wanted, X)
 
 
 def _is_like(name: str, stem: str) -> bool:

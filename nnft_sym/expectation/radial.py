@@ -23,7 +23,13 @@ from nnft_sym.densities import Ball, Density, Gaussian, Sphere
 from nnft_sym.expectation.waves import RADIUS
 from nnft_sym.language.errors import AccuracyError
 
-__all__ = ["RadialDensity", "angular_average", "diverges_at_origin", "radial_integrals"]
+__all__ = [
+    "RadialDensity",
+    "angular_average",
+    "diverges_at_origin",
+    "power_at_origin",
+    "radial_integrals",
+]
 
 _TOLERANCE = 1e-12
 _ACCEPTED = 1e-10
@@ -61,6 +67,11 @@ class RadialDensity:
     scale: sp.Expr
     is_sphere: bool = False
 
+    @property
+    def is_point(self) -> bool:
+        """Whether the width is zero: all weight sits at the origin."""
+        return bool(self.scale == 0)
+
     @classmethod
     def of(cls, density: Density, symbols: int) -> RadialDensity | None:
         """Norm of a group of ``symbols`` parameters with this density; None if not isotropic."""
@@ -70,9 +81,7 @@ class RadialDensity:
             return cls(dimension=d, weight=d * r ** (d - 1) / R**d, upper=R, scale=R)
         if isinstance(density, Sphere):
             R = density.radius
-            return cls(
-                dimension=density.d, weight=sp.Integer(1), upper=R, scale=R, is_sphere=True
-            )
+            return cls(dimension=density.d, weight=sp.Integer(1), upper=R, scale=R, is_sphere=True)
         if isinstance(density, Gaussian) and density.mean == 0:
             d, sigma = symbols, density.std
             normalisation = 2 ** (1 - sp.Rational(d, 2)) / sp.gamma(sp.Rational(d, 2))
@@ -130,27 +139,36 @@ def _angular_numbers(d: int, s: NDArray[np.float64]) -> NDArray[np.float64]:
 def diverges_at_origin(radial: RadialDensity, amplitude: sp.Expr) -> bool:
     """Whether ∫ dr ρ(r) A(r) diverges at r = 0, for numbers in place of all parameters.
 
-    The power of ρA is read off far below every scale, at r = 10^{-120} and 10^{-140}.
-
     Examples
     --------
     >>> ball = RadialDensity.of(Ball(2, 1), 2)
     >>> diverges_at_origin(ball, RADIUS**-2), diverges_at_origin(ball, RADIUS**-1)
     (True, False)
     """
-    if radial.is_sphere or radial.upper == 0:
+    if radial.is_sphere or radial.is_point or not amplitude.has(RADIUS):
         return False
     with mpmath.workdps(60):
         function = sp.lambdify(RADIUS, radial.weight * amplitude, modules="mpmath")
-        near, far = mpmath.mpf(10) ** -140, mpmath.mpf(10) ** -120
-        try:
-            values = [abs(function(r * mpmath.mpf(float(radial.scale)))) for r in (near, far)]
-        except ZeroDivisionError:
-            return True
-        if values[0] == 0 or values[1] == 0:
-            return False
-        power = mpmath.log(values[1] / values[0]) / mpmath.log(far / near)
-    return bool(power < -1 + mpmath.mpf("1e-3"))
+        return power_at_origin(lambda r: abs(function(r)), radial) < -1 + 1e-3
+
+
+def power_at_origin(function: Callable[[Any], Any], radial: RadialDensity) -> float:
+    """Power n of a function ~ r^n, read off far below every scale: at 10^{-140} and 10^{-120}.
+
+    Examples
+    --------
+    >>> round(power_at_origin(lambda r: r**2 / (1 + r), RadialDensity.of(Ball(1, 1), 1)), 6)
+    2.0
+    """
+    scale = mpmath.mpf(float(radial.scale))
+    near, far = scale * mpmath.mpf(10) ** -140, scale * mpmath.mpf(10) ** -120
+    try:
+        values = function(near), function(far)
+    except ZeroDivisionError:
+        return -float("inf")
+    if values[0] == 0 or values[1] == 0:
+        return float("inf")
+    return float(mpmath.log(values[1] / values[0]) / mpmath.log(far / near))
 
 
 def radial_integrals(
@@ -181,7 +199,7 @@ def radial_integrals(
     [1.0, 0.303964]
     """
     unique, inverse = np.unique(distances, return_inverse=True)
-    if radial.is_sphere or radial.upper == 0 or radial.scale == 0:
+    if radial.is_sphere or radial.is_point:
         norm = float(radial.upper) if radial.is_sphere else 0.0
         factor = _compiled(amplitude)(np.array([norm]))[0]
         value = factor * _angular_numbers(radial.dimension, norm * unique)
@@ -275,7 +293,7 @@ def _refined(
     pending = panels
     finished, size = 0, 0.0
     while len(pending):
-        whole, absolute = _panel_sums(weight, pending, d, sample)
+        whole, _ = _panel_sums(weight, pending, d, sample)
         halves = _halves(pending)
         parts, part_sizes = _panel_sums(weight, halves, d, sample)
         difference = np.max(np.abs(whole - parts[0::2] - parts[1::2]), axis=1)

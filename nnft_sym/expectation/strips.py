@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from nnft_sym.expectation.events import Axis
 __all__ = ["Combinations", "Creases", "ordered_axes"]
 
 Floats = NDArray[np.float64]
+Function = Callable[[Any, Floats], Floats]
 
 _SAMPLES = 257
 _BISECTIONS = 60
@@ -44,9 +46,7 @@ class Combinations:
     probabilities: Floats
 
 
-def ordered_axes(
-    expression: sp.Expr, weight: sp.Expr, axes: tuple[Axis, ...]
-) -> tuple[Axis, ...]:
+def ordered_axes(expression: sp.Expr, weight: sp.Expr, axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
     """Put the coordinate innermost in which the creases are affine, if one is.
 
     Examples
@@ -67,9 +67,7 @@ def ordered_axes(
     return (*(axis for axis in axes if axis is not inner), inner)
 
 
-def _arguments(
-    expression: sp.Expr, weight: sp.Expr, axes: tuple[Axis, ...]
-) -> tuple[sp.Expr, ...]:
+def _arguments(expression: sp.Expr, weight: sp.Expr, axes: tuple[Axis, ...]) -> tuple[sp.Expr, ...]:
     symbols = tuple(axis.symbol for axis in axes)
     own = crease_arguments(weight, symbols)
     return own + tuple(a for a in crease_arguments(expression, symbols) if a not in own)
@@ -83,6 +81,18 @@ def _affine_parts(argument: sp.Expr, symbol: sp.Symbol) -> tuple[sp.Expr, sp.Exp
     if len(coefficients) > 2:
         return None
     return (sp.Integer(0), coefficients[0]) if len(coefficients) == 1 else tuple(coefficients)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Line:
+    """A crease slope(u) v + offset(u) = 0; straight if the slope is constant and offset affine."""
+
+    slope: Function
+    offset: Function
+    straight: tuple[Function, Function] | None
+
+    def height(self, members: Any, v: float, u: Floats) -> Floats:
+        return self.slope(members, u) * v + self.offset(members, u)
 
 
 class Creases:
@@ -114,39 +124,29 @@ class Creases:
         self.X, self.combinations = X, combinations
         self.outer = axes[0].symbol
         self.given = (*inputs, *combinations.names, self.outer)
-        pairs = [
-            (argument, _affine_parts(argument, axes[1].symbol) if len(axes) == 2 else None)
-            for argument in _arguments(expression, weight, axes)
-        ]
-        inner = axes[1].symbol if len(axes) == 2 else None
-        roots = [a for a, parts in pairs if inner not in a.free_symbols]
-        lines = [p for a, p in pairs if inner in a.free_symbols and p is not None]
-        self._affine = [p for p in map(self._affine_outer, roots) if p is not None]
-        self._curved = [a for a in roots if self._affine_outer(a) is None]
-        self.lines = [(self.numeric(a), self.numeric(b)) for a, b in lines]
-        self._straight = [
-            (self.numeric(a), *map(self.numeric, parts))
-            for a, b in lines
-            if self.outer not in a.free_symbols
-            and (parts := self._affine_outer(b, constant=True)) is not None
-        ]
-        bent = [
-            (a, b)
-            for a, b in lines
-            if self.outer in a.free_symbols or self._affine_outer(b, constant=True) is None
-        ]
-        self._bent = [(self.numeric(a), self.numeric(b)) for a, b in bent]
-        self._curved_functions = [self.numeric(a) for a in self._curved]
-        self._affine_functions = [tuple(map(self.numeric, parts)) for parts in self._affine]
+        self.lines: list[_Line] = []
+        self._roots: list[_Line] = []
+        self._curves: list[Function] = []
+        for argument in _arguments(expression, weight, axes):
+            if len(axes) == 2 and axes[1].symbol in argument.free_symbols:
+                parts = _affine_parts(argument, axes[1].symbol)
+                if parts is not None:
+                    self.lines.append(self._line(*parts))
+            else:
+                parts = _affine_parts(argument, self.outer)
+                if parts is not None:
+                    self._roots.append(self._line(*parts))
+                else:
+                    self._curves.append(self.numeric(argument))
 
-    def _affine_outer(
-        self, argument: sp.Expr, constant: bool = False
-    ) -> tuple[sp.Expr, sp.Expr] | None:
-        if not constant and self.outer not in argument.free_symbols:
-            return None
-        return _affine_parts(argument, self.outer)
+    def _line(self, slope: sp.Expr, offset: sp.Expr) -> _Line:
+        straight = None
+        if self.outer not in slope.free_symbols:
+            parts = _affine_parts(offset, self.outer)
+            straight = None if parts is None else (self.numeric(parts[0]), self.numeric(parts[1]))
+        return _Line(slope=self.numeric(slope), offset=self.numeric(offset), straight=straight)
 
-    def numeric(self, expression: sp.Expr) -> Callable[[Any, Floats], Floats]:
+    def numeric(self, expression: sp.Expr) -> Function:
         """Compile a function of (combination numbers, u): arrays (B,) and (B, q) to (B, q, n)."""
         function = sp.lambdify(self.given, expression, modules=["scipy", "numpy"])
         points = [column[None, None, :] for column in self.X.T]
@@ -164,9 +164,9 @@ class Creases:
         """Sorted ends of the strips: (B, q) outer values to (B, q, strips + 1) inner values."""
         ends = [np.broadcast_to(end[:, None, None], (*u.shape, 1)) for end in (low, high)]
         cuts = []
-        for slope, offset in self.lines:
+        for line in self.lines:
             with np.errstate(all="ignore"):
-                cut = -offset(members, u) / slope(members, u)
+                cut = -line.offset(members, u) / line.slope(members, u)
             cut = np.where(np.isfinite(cut), cut, low[:, None, None])
             cuts.append(np.clip(cut, low[:, None, None], high[:, None, None]))
         return np.sort(np.concatenate([*cuts, *ends], axis=2), axis=2)
@@ -180,23 +180,18 @@ class Creases:
         self, member: int, low: float, high: float, inner: tuple[float, float] | None
     ) -> Floats:
         """Where to cut the outer range for one combination."""
-        one, zero, unit = np.array([member]), np.zeros((1, 1)), np.ones((1, 1))
+        one, zero = np.array([member]), np.zeros((1, 1))
         cuts = [np.array([low, high])]
+        curves: list[Callable[[Floats], Floats]] = [partial(f, one) for f in self._curves]
         with np.errstate(all="ignore"):
-            for slope, offset in self._affine_functions:
-                cuts.append((-offset(one, zero) / slope(one, zero)).ravel())
-            for function in self._curved_functions:
-                cuts.append(_sampled_roots(lambda u, f=function: f(one, u), low, high))
+            cuts += [(-r.offset(one, zero) / r.slope(one, zero)).ravel() for r in self._roots]
             if inner is not None:
                 cuts += self._crossings(one, zero, inner)
-                for a, b in self._bent:
-                    for edge in inner:
-                        cuts.append(
-                            _sampled_roots(
-                                lambda u, a=a, b=b, e=edge: a(one, u) * e + b(one, u), low, high
-                            )
-                        )
-                    cuts.append(_sampled_roots(lambda u, a=a: a(one, u), low, high))
+                for line in self.lines:
+                    if line.straight is None:
+                        curves.append(partial(line.slope, one))
+                        curves += [partial(line.height, one, edge) for edge in inner]
+            cuts += [_sampled_roots(curve, low, high) for curve in curves]
         flat = np.concatenate(cuts)
         flat = np.unique(flat[np.isfinite(flat) & (flat >= low) & (flat <= high)])
         apart = np.diff(flat, prepend=-np.inf) > 1e-13 * (high - low)
@@ -208,11 +203,17 @@ class Creases:
         self, one: NDArray[np.intp], zero: Floats, inner: tuple[float, float]
     ) -> list[Floats]:
         """Outer values at which straight creases meet each other or the inner ends."""
-        slopes, offsets = [], []
-        for alpha, beta_1, beta_0 in self._straight:
-            a = alpha(one, zero).ravel()
-            slopes.append(-beta_1(one, zero).ravel() / a)
-            offsets.append(-beta_0(one, zero).ravel() / a)
+        slopes, offsets, upright = [], [], []
+        for line in self.lines:
+            if line.straight is None:
+                continue
+            a = line.slope(one, zero).ravel()
+            b = -line.straight[0](one, zero).ravel()
+            c = -line.straight[1](one, zero).ravel()
+            slopes.append(b / a)
+            offsets.append(c / a)
+            # A crease whose inner slope vanishes at a point lies at one outer value.
+            upright.append(np.where(a == 0, -c / b, np.nan))
         if not slopes:
             return []
         s, t = np.concatenate(slopes), np.concatenate(offsets)
@@ -224,16 +225,7 @@ class Creases:
         height = s[i] * meet + t[i]
         margin = 1e-9 * (inner[1] - inner[0])
         inside = (height >= inner[0] - margin) & (height <= inner[1] + margin)
-        return [meet[inside], *((edge - t) / s for edge in inner), *self._vertical(one, zero)]
-
-    def _vertical(self, one: NDArray[np.intp], zero: Floats) -> list[Floats]:
-        """Creases whose inner slope vanishes at a point: they lie at one outer value."""
-        return [
-            np.where(
-                alpha(one, zero) == 0, -beta_0(one, zero) / beta_1(one, zero), np.nan
-            ).ravel()
-            for alpha, beta_1, beta_0 in self._straight
-        ]
+        return [meet[inside], *((edge - t) / s for edge in inner), *upright]
 
 
 def _sampled_roots(function: Callable[[Floats], Floats], low: float, high: float) -> Floats:

@@ -7,7 +7,7 @@ waves carry amplitudes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from itertools import combinations_with_replacement
@@ -24,10 +24,11 @@ from nnft_sym.expectation.generating import (
     generating_numbers,
     polar_generating_function,
 )
+from nnft_sym.expectation.infrared import require_finite
 from nnft_sym.expectation.law import InnerProduct, Moments, coordinate
-from nnft_sym.expectation.radial import RadialDensity, diverges_at_origin, radial_integrals
+from nnft_sym.expectation.radial import RadialDensity, radial_integrals
 from nnft_sym.expectation.waves import Wave, product, read_waves
-from nnft_sym.language.errors import AccuracyError, InfiniteMomentError
+from nnft_sym.language.errors import AccuracyError
 from nnft_sym.tensors import SymmetricTensor, multi_indices
 
 __all__ = ["WaveSum"]
@@ -152,9 +153,7 @@ class WaveSum:
                 if choice <= mirror:
                     yield tuple(choice)
 
-    def _vanishes(
-        self, density: Density, slots: tuple[int, ...], choice: tuple[int, ...]
-    ) -> bool:
+    def _vanishes(self, density: Density, slots: tuple[int, ...], choice: tuple[int, ...]) -> bool:
         growth = tuple(sp.Add(*(self.waves[t].growth[j] for t in choice)) for j in slots)
         phase = tuple(sp.Add(*(self.waves[t].phase[j] for t in choice)) for j in slots)
         return bool(polar_generating_function(density, growth, phase).size == 0)
@@ -167,7 +166,7 @@ class WaveSum:
         return all(self.radial(number).is_sphere for number in self.radial_groups)
 
     def expression(self, order: int) -> sp.Expr:
-        """The moment at k points in coordinates, or inner products where isotropic."""
+        """Write the moment at k points in coordinates, or inner products where isotropic."""
         return sp.Add(
             *(self._multiplicity(c) * self._term(c).real_part for c in self.choices(order))
         )
@@ -182,7 +181,7 @@ class WaveSum:
             tuple(part.xreplace(rule) for part in wave.coefficient)
             for wave, rule in zip(waves, rules, strict=True)
         ]
-        real, imaginary = reduce(product, pairs)  # type: ignore[arg-type]
+        real, imaginary = reduce(product, pairs)
 
         def total(kind: str, j: int) -> sp.Expr:
             parts = (getattr(w, kind)[j].xreplace(r) for w, r in zip(waves, rules, strict=True))
@@ -207,19 +206,25 @@ class WaveSum:
 
     def _distance(self, slots: tuple[int, ...], choice: tuple[int, ...]) -> sp.Expr:
         """|t| for t = sum of the phases; in inner products where the phases are multiples of x."""
-        factors = [self._multiple(slots, self.waves[t]) for t in choice]
-        if len(slots) == 1 or any(factor is None for factor in factors):
+        multiples = [self._multiple(slots, self.waves[t]) for t in choice]
+        factors = [factor for factor in multiples if factor is not None]
+        if len(slots) == 1 or len(factors) < len(choice):
             rules = [self._at(a + 1) for a in range(len(choice))]
             parts = [
-                sp.Add(*(self.waves[t].phase[j].xreplace(r) for t, r in zip(choice, rules)))
+                sp.Add(
+                    *(
+                        self.waves[t].phase[j].xreplace(rule)
+                        for t, rule in zip(choice, rules, strict=True)
+                    )
+                )
                 for j in slots
             ]
             return parts[0] if len(slots) == 1 else sp.sqrt(sp.Add(*(p**2 for p in parts)))
         square = sp.Add(
             *(
-                factors[a] * factors[b] * InnerProduct(a + 1, b + 1)
-                for a in range(len(choice))
-                for b in range(len(choice))
+                left * right * InnerProduct(a + 1, b + 1)
+                for a, left in enumerate(factors)
+                for b, right in enumerate(factors)
             )
         )
         return sp.sqrt(sp.expand(square))
@@ -227,14 +232,13 @@ class WaveSum:
     def _multiple(self, slots: tuple[int, ...], wave: Wave) -> sp.Expr | None:
         if len(slots) != len(self.inputs):
             return None
-        ratios = {
-            sp.cancel(wave.phase[j] / x) for j, x in zip(slots, self.inputs, strict=True)
-        }
+        ratios = {sp.cancel(wave.phase[j] / x) for j, x in zip(slots, self.inputs, strict=True)}
         ratio = ratios.pop()
         return None if ratios or ratio.free_symbols & set(self.inputs) else ratio
 
     def moments(self, order: int, X: NDArray[np.float64]) -> Moments:
         """Moments over the rows of X, for waves and densities with numbers only."""
+        require_finite(self, order, X)
         n = len(X)
         indices = multi_indices(order, n)
         tables = _Tables.of(self, X)
@@ -348,8 +352,6 @@ class _Averages:
             members.setdefault(self.waves._amplitude(group, choice), []).append(number)
         radial = self.waves.radial(group)
         for amplitude, numbers in members.items():
-            if diverges_at_origin(radial, amplitude):
-                self._refuse(amplitude, numbers)
             square, size = np.zeros((2, len(numbers), len(self.indices)))
             for row, number in enumerate(numbers):
                 for j in slots:
@@ -360,26 +362,3 @@ class _Averages:
             reach = float(radial.scale) * _EPS * np.max(np.abs(value), initial=0.0)
             for row, number in enumerate(numbers):
                 self.radial[event, number] = value[row], error[row] + reach * size[row]
-
-    def _refuse(self, amplitude: sp.Expr, numbers: list[int]) -> None:
-        """Tell a divergence at small momenta from one that cancels between the waves."""
-        total = np.zeros(len(self.indices))
-        size = np.zeros(len(self.indices))
-        for number in numbers:
-            term, _ = self.tables.coefficient(self.choices[number], self.indices)
-            for event, (group, density, slots) in enumerate(self.waves._events):
-                if group not in self.waves.radial_groups:
-                    term = term * self.factor(event, number)[0]
-            total += term.real
-            size += np.abs(term)
-        if np.any(np.abs(total) > 1e-10 * size):
-            raise InfiniteMomentError(
-                expected="an amplitude that is integrable at small momenta",
-                came=f"{amplitude} at order {len(self.choices[0])}: an infrared divergence",
-                remedy="give the field a mass, or go to a higher dimension or a lower order",
-            )
-        raise AccuracyError(
-            expected="radial integrals that are finite one by one",
-            came=f"{amplitude}, whose divergences at small momenta cancel in the sum",
-            remedy="regulate with a small mass",
-        )

@@ -147,7 +147,7 @@ class _Reader:
         self.isotropic = isotropic
         self.nothing = (sp.Integer(0),) * (len(parameters) + 1)
 
-    def wave(self, real: sp.Expr, imaginary: sp.Expr = sp.Integer(0)) -> Wave:
+    def wave(self, real: sp.Expr, imaginary: sp.Expr = sp.S.Zero) -> Wave:
         return Wave(coefficient=(real, imaginary), growth=self.nothing, phase=self.nothing)
 
     def read(self, expression: sp.Expr) -> list[Wave] | None:

@@ -86,7 +86,7 @@ def test_the_key_follows_spec_7():
     "rng", [np.random.RandomState(0), np.random, -1, 1.5, True, "seed", [1, 2]], ids=repr
 )
 def test_other_sources_of_randomness_are_refused(rng):
-    with pytest.raises(SpecificationError, match="seed|SeedSequence"):
+    with pytest.raises(SpecificationError, match=r"seed|SeedSequence"):
         key_from_rng(rng)
 
 

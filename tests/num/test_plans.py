@@ -152,5 +152,5 @@ def test_wrong_parameters_are_refused(params, message):
     "X", [[[1.0, 2.0, 3.0]], 1.0, [], [[np.nan, 0.0]], "points", [[1j, 0]], np.zeros((2, 2, 1))]
 )
 def test_impossible_points_are_refused(X):
-    with pytest.raises(SpecificationError, match="points|coordinates"):
+    with pytest.raises(SpecificationError, match=r"points|coordinates"):
         SCALAR_FIELD.plan.points(X)

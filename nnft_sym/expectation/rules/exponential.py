@@ -75,18 +75,16 @@ class _ExponentialForm(ClosedForm):
                 came=f"{self.points} points",
                 remedy="evaluate it with .tensor, which works for any number of points",
             )
-        collected: dict[sp.Expr, sp.Expr] = {}
+        collected: dict[tuple[sp.Expr, sp.Expr], sp.Expr] = {}
         for choice in product(*self.factors):
-            prefactor, exponent = _symbolic_term(choice)
-            rest, powers = sp.Integer(1), exponent
-            for factor in sp.Mul.make_args(prefactor):
-                if isinstance(factor, sp.exp):
-                    powers += factor.exp
-                else:
-                    rest *= factor
-            powers = sp.expand(powers)
-            collected[powers] = collected.get(powers, sp.Integer(0)) + rest
-        return sp.Add(*(_real_pair(collected, exponent) for exponent in collected))
+            prefactor, growth, phase = _symbolic_term(choice)
+            collected[growth, phase] = collected.get((growth, phase), sp.Integer(0)) + prefactor
+        return sp.Add(
+            *(
+                sp.exp(growth) * _real_part(prefactor, phase)
+                for (growth, phase), prefactor in collected.items()
+            )
+        )
 
     def evaluate(self, K: NDArray[np.float64], D: NDArray[np.float64]) -> NDArray[np.float64]:
         total = np.zeros(len(K), dtype=complex)
@@ -100,38 +98,44 @@ class _ExponentialForm(ClosedForm):
         return total.real
 
 
-def _symbolic_term(choice: Sequence[Term]) -> tuple[sp.Expr, sp.Expr]:
-    """Prefactor and exponent of one product of terms, in the symbols K_ab."""
+def _symbolic_term(choice: Sequence[Term]) -> tuple[sp.Expr, sp.Expr, sp.Expr]:
+    """One product of terms as prefactor · exp(growth + i phase), in the symbols K_ab."""
     k = len(choice)
     K = covariance_matrix(k)
-    alpha = sp.Matrix([term.linear for term in choice])
+    a = sp.Matrix([sp.re(term.linear) for term in choice])
+    b = sp.Matrix([sp.im(term.linear) for term in choice])
     beta = [term.quadratic for term in choice]
-    scale = sp.Integer(1)
-    W = K
-    if any(b != 0 for b in beta):
+    scale, W = sp.Integer(1), K
+    if any(coefficient != 0 for coefficient in beta):
         system = sp.eye(k) - 2 * sp.diag(*beta) * K
         determinant = sp.expand(system.det(method="berkowitz"))
         scale = 1 / sp.sqrt(determinant)
-        if any(a != 0 for a in alpha) or any(term.degree for term in choice):
+        if any(term.linear != 0 or term.degree for term in choice):
             W = (K * system.adjugate(method="berkowitz")).expand() / determinant
-    mean = W * alpha
-    exponent = sp.expand((alpha.T * mean)[0] / 2) if k else sp.Integer(0)
+    growth = ((a.T * W * a)[0] - (b.T * W * b)[0]) / 2
+    phase = (a.T * W * b)[0]
     polynomials = [
-        tuple(c.xreplace({VARIANCE: covariance(a + 1, a + 1)}) for c in term.polynomial)
-        for a, term in enumerate(choice)
+        tuple(c.xreplace({VARIANCE: covariance(i + 1, i + 1)}) for c in term.polynomial)
+        for i, term in enumerate(choice)
     ]
-    return sp.expand(_wick(polynomials, list(mean), lambda a, b: W[a, b])) * scale, exponent
+    prefactor = _wick(polynomials, list(W * (a + sp.I * b)), lambda i, j: W[i, j])
+    if W is K:
+        prefactor, growth, phase = map(sp.expand, (prefactor, growth, phase))
+    rest = sp.Integer(1)
+    for factor in sp.Mul.make_args(prefactor):
+        if isinstance(factor, sp.exp):
+            growth = sp.expand(growth + factor.exp)
+        else:
+            rest *= factor
+    return rest * scale, growth, phase
 
 
-def _real_pair(collected: dict[sp.Expr, sp.Expr], exponent: sp.Expr) -> sp.Expr:
-    """Sum of a term and its complex conjugate, written without i; each pair is counted once."""
-    prefactor = collected[exponent]
-    if exponent.is_real and prefactor.is_real:
-        return prefactor * sp.exp(exponent)
-    growth, phase = sp.expand(exponent).as_real_imag()
+def _real_part(prefactor: sp.Expr, phase: sp.Expr) -> sp.Expr:
+    """Re[prefactor e^{i phase}]: the conjugate term is in the sum too."""
+    if phase == 0 and not prefactor.has(sp.I):
+        return prefactor
     real, imaginary = sp.expand(prefactor).as_real_imag()
-    value = real * sp.cos(phase) - imaginary * sp.sin(phase)
-    return sp.exp(growth) * value
+    return real * sp.cos(phase) - imaginary * sp.sin(phase)
 
 
 class _Numeric:

@@ -1,0 +1,81 @@
+"""The command line: exit codes, files, and errors as one message."""
+
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner
+
+from nnft_num import mainjob
+from nnft_num.cli import main
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """The main job on its fourth task alone."""
+    tasks = mainjob.literature_tasks
+
+    def one(networks=None):
+        return (tasks(networks)[3],)
+
+    monkeypatch.setattr(mainjob, "literature_tasks", one)
+
+
+def test_check_writes_tables_and_figure(short, tmp_path):
+    out = tmp_path / "deep" / "report"
+    done = CliRunner().invoke(main, ["check", "--networks", "20000", "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    lines = done.output.splitlines()
+    assert [line.split()[:3] for line in lines[1:4]] == [["Cos-net", "1", k] for k in "246"]
+    assert lines[4].startswith("verdict: unresolved (family-wise level 0.01 over 2439 comparisons")
+    assert {path.name for path in out.iterdir()} == {
+        "summary.tex", "entries-cos-net-d1.tex", "scaling.pdf"
+    }
+    assert r"\toprule" in (out / "summary.tex").read_text("utf-8")
+
+
+def test_a_disagreement_is_exit_code_one(short, tmp_path, monkeypatch):
+    truth = mainjob.cos_net
+
+    def wrong(**kwargs):
+        return truth(**kwargs)
+
+    from nnft_num import scaling
+
+    exact = scaling.evaluated
+
+    def shifted(net, X, orders, params):
+        return exact(net, X, orders, params | {"sigma_v": params["sigma_v"] * 1.05})
+
+    monkeypatch.setattr(scaling, "evaluated", shifted)
+    done = CliRunner().invoke(main, ["check", "--networks", "20000", "--out", str(tmp_path)])
+    assert done.exit_code == 1, done.output
+    assert "verdict: disagree" in done.output
+
+
+def test_errors_are_one_message_and_exit_code_two():
+    done = CliRunner().invoke(main, ["derive", "__import__('os').system('true')"])
+    assert done.exit_code == 2
+    assert done.output.startswith("Error: expected ")
+    assert "Traceback" not in done.output
+    assert len(done.output.splitlines()) == 1
+
+
+def test_derive_prints_latex():
+    done = CliRunner().invoke(main, ["derive", "z*exp(-z**2/2)"])
+    assert done.exit_code == 0, done.output
+    assert "G^{(2)}" in done.output
+    assert "G_c^{(4)}" in done.output
+
+
+def test_table_lists_the_networks():
+    done = CliRunner().invoke(main, ["table"])
+    assert done.exit_code == 0, done.output
+    for name in ("Gauss-net", "Erf-net", "ReLU-net", "Cos-net", "scalar-field net, d=3"):
+        assert name in done.output
+
+
+def test_help_needs_no_heavy_import():
+    done = CliRunner().invoke(main, ["--help"])
+    assert done.exit_code == 0
+    for command in ("check", "derive", "table"):
+        assert command in done.output

@@ -1,0 +1,169 @@
+"""Slopes: amplitudes without noise bias, the fit, sweeps, and powers that are wrong."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import nnft_sym as nn
+from nnft_num.estimating import estimate_from_fields
+from nnft_num.scaling import Amplitude, deviation, fit_slope, projection, sweep
+from nnft_sym.language.errors import NotDerivedError, SpecificationError
+from nnft_sym.tensors import SymmetricTensor
+
+UNIT = {"sigma_w": 1.0, "sigma_v": 1.0}
+
+
+def power_law(power, *, relative=0.01, widths=(1, 2, 4, 8), b=0.0):
+    return [
+        Amplitude(
+            width=N,
+            value=3 * N**power * np.exp(b / N),
+            error=3 * N**power * relative,
+            freedom=127,
+            theory=3 * N**power,
+        )
+        for N in widths
+    ]
+
+
+@pytest.mark.parametrize("power", [0.0, -0.5, -1.0, -2.0])
+def test_power_laws_are_recovered(power):
+    value, error, freedom = fit_slope(power_law(power), resolution=5)
+    assert value == pytest.approx(power, abs=1e-12)
+    assert error == pytest.approx(0.01 / np.sqrt(np.sum((np.log([1, 2, 4, 8]) - np.log(8) / 2) ** 2)))
+    assert 127 < freedom <= 4 * 127
+
+
+def test_correction_takes_the_next_order():
+    bent = power_law(-1.0, b=0.7)
+    assert fit_slope(bent, resolution=5, correction=True)[0] == pytest.approx(-1, abs=1e-12)
+    assert abs(fit_slope(bent, resolution=5)[0] + 1) > 0.2
+
+
+def test_unresolved_widths_are_left_out():
+    points = power_law(-1.0)
+    noise = Amplitude(width=16, value=7.0, error=1.0, freedom=127, theory=3 / 16)
+    assert fit_slope([*points, noise], resolution=5) == fit_slope(points, resolution=5)
+    assert np.isnan(fit_slope([points[0], noise], resolution=5)[0])
+    unknown = Amplitude(width=16, value=7.0, error=float("nan"), freedom=1, theory=3.0)
+    assert fit_slope([*points, unknown], resolution=5) == fit_slope(points, resolution=5)
+
+
+@pytest.mark.montecarlo
+def test_projection_and_its_error_have_no_noise_bias():
+    """Amplitudes of G4 of a t-like field, far below the noise norm, over 200 samples."""
+    rng = np.random.default_rng(4)
+    theory = SymmetricTensor(2, 8, np.linspace(-0.2, 0.3, 36))
+    root = np.linalg.cholesky(np.eye(8) + 0.1 * theory.dense)
+    pulls, norms = [], []
+    for _ in range(200):
+        f = rng.normal(size=(512, 8)) @ root.T
+        sample = estimate_from_fields(f, orders=(2,))[2]
+        shifted = SymmetricTensor(2, 8, sample.tensor.entries - np.eye(8)[np.triu_indices(8)[::-1]])
+        norms.append(shifted.norm())
+        amplitude = projection(theory, sample, width=1)
+        truth = (0.1 * theory.inner(theory) + np.trace(theory.dense)) / theory.norm()
+        pulls.append((amplitude.value - truth) / amplitude.error)
+    assert stats.kstest(pulls, stats.t(127).cdf).pvalue > 0.01
+    assert np.mean(norms) > 1.5 * 0.1 * theory.norm()
+
+
+@pytest.mark.montecarlo
+def test_square_of_deviation_is_unbiased_with_an_honest_error():
+    rng = np.random.default_rng(5)
+    limit = SymmetricTensor.from_dense(np.eye(3))
+    truth = limit.norm() * 0.1
+    pulls = []
+    for _ in range(200):
+        f = rng.normal(size=(4000, 3)) * np.sqrt(1.1)
+        amplitude = deviation(limit, estimate_from_fields(f, orders=(2,))[2], width=1)
+        pulls.append((amplitude.value**2 - truth**2) / (2 * amplitude.value * amplitude.error))
+    assert abs(np.mean(pulls)) < 4 / np.sqrt(200)
+    assert 0.85 < np.std(pulls) < 1.2
+
+
+def test_sweep_of_one_hidden_layer_agrees():
+    result = sweep(
+        nn.cos_net(), [-0.6, 0.2, 1.0], {2: (1, 2, 4), 4: (1, 2, 4), 6: (1, 2)}, networks=800_000,
+        rng=1, params=UNIT,
+    )
+    assert result.verdict == "agree", str(result)
+    assert [slope.claimed for slope in result.slopes] == [0, -1, -2]
+    assert list(result.of_order(6)) == [1, 2]
+    assert result.criterion.family == 3 * 6 + 3 * 15 + 2 * 28 + 3
+    assert len({report.key for report in result.reports}) == 3
+    for slope in result.slopes:
+        for amplitude in slope.amplitudes:
+            assert abs(amplitude.value - amplitude.theory) < 5 * amplitude.error
+
+
+def test_sweeps_repeat_to_the_bit_and_depend_on_the_seed():
+    def entries(seed):
+        result = sweep(nn.cos_net(), [0.2, 1.0], (1, 3), networks=2000, rng=seed, params=UNIT)
+        return result.reports[1][4].estimate.entries
+
+    assert np.array_equal(entries(3), entries(3))
+    assert not np.array_equal(entries(3), entries(4))
+
+
+def test_wrong_power_disagrees():
+    """Readouts with scale √N leave no 1/N in G4: the claim of N^{-1} must fail."""
+    slope = sweep(nn.cos_net(), [0.2, 1.0], (1, 2, 4), (4,), 50_000, 2, params=UNIT).slope(4)
+    moved = [
+        Amplitude(
+            width=a.width, value=a.value * a.width**0.5, error=a.error * a.width**0.5,
+            freedom=a.freedom, theory=a.theory * a.width**0.5,
+        )
+        for a in slope.amplitudes
+    ]
+    value, error, freedom = fit_slope(moved, resolution=5)
+    assert slope.verdict == "agree"
+    assert abs(value - slope.claimed) / error > slope.criterion.threshold(freedom)
+
+
+def test_few_networks_leave_the_slope_unresolved():
+    result = sweep(nn.cos_net(), [0.2, 1.0], (64, 128, 256), (4,), 2000, 0, params=UNIT)
+    assert result.verdict == "unresolved"
+    assert "too few widths" in str(result.slope(4))
+
+
+def test_output_bias_claims_no_power():
+    net = nn.shallow(nn.Cos(), output_bias=nn.Uniform(-1, 1))
+    result = sweep(net, [0.2], (1, 2), (3, 4), 20_000, 0, params=UNIT | {"sigma_b": 0.5})
+    assert result.slope(4) is None
+    assert result.slope(3) is None
+    assert result.verdict_of(3) == "agree"
+
+
+def test_deep_kernel_is_confronted_by_the_power_of_its_deviation():
+    net = nn.mlp(nn.Erf(), depth=2, outputs=1)
+    result = sweep(
+        net, [0.3, 1.0], (1, 2, 3, 4, 6, 8), (2,), 400_000, 0, sigma_w=2.5, sigma_b=0.0
+    )
+    slope = result.slope(2)
+    assert slope.claimed == -1
+    assert result.reports == ()
+    assert result.verdict == "agree", str(result)
+    assert slope.error < 0.2
+    with pytest.raises(NotDerivedError):
+        sweep(net, [0.3], (2, 4, 8), (2, 4), 1000, 0, sigma_w=1, sigma_b=0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"widths": (2,)}, "at least 2 different widths"),
+        ({"widths": (2, 2)}, "at least 2 different widths"),
+        ({"widths": (0, 2)}, "of at least 1"),
+        ({"widths": (1.5, 2)}, "of at least 1"),
+        ({"N": 3}, "without the widths"),
+        ({"net": nn.shallow(nn.Cos(), width=5)}, "named widths"),
+        ({"sigma_q": 3}, "unknown parameter"),
+    ],
+)
+def test_impossible_sweeps_are_refused(changes, words):
+    given = {"net": nn.cos_net(), "widths": (1, 2), **UNIT} | changes
+    with pytest.raises(SpecificationError, match=words):
+        sweep(given.pop("net"), [0.2], given.pop("widths"), networks=100, rng=0, **given)
