@@ -69,9 +69,9 @@ def check(ctx: click.Context, rng: int, networks: int | None, out: Path) -> None
 @click.option("--order", type=click.IntRange(1, 8), default=4, show_default=True)
 def derive(expression: str, order: int) -> None:
     """Print kernel and connected correlator of one hidden layer of neurons EXPRESSION(z) as LaTeX."""
+    from nnft_sym.architectures import shallow
     from nnft_sym.cumulants import cumulant
     from nnft_sym.kernels import kernel
-    from nnft_sym.networks import shallow
 
     net = shallow(expression)
     for correlator in (kernel(net), cumulant(net, order)):

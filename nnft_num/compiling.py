@@ -80,7 +80,9 @@ def _dense(layer: Dense) -> dict[str, Any]:
         "weight": _draw(layer.weight),
         "bias": None if layer.bias is None else _draw(layer.bias),
         "activation": _text(layer.activation.expression),
-        "locals": {VARIANCE.name: _text(_variance(layer))} if layer.activation.is_normalised else {},
+        "locals": {VARIANCE.name: _text(_variance(layer))}
+        if layer.activation.is_normalised
+        else {},
     }
 
 

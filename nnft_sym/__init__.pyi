@@ -13,6 +13,9 @@ from .activations import Sign as Sign
 from .activations import Sin as Sin
 from .activations import Step as Step
 from .activations import Tanh as Tanh
+from .architectures import mlp as mlp
+from .architectures import neurons as neurons
+from .architectures import shallow as shallow
 from .correlators import Correlator as Correlator
 from .cumulants import cumulant as cumulant
 from .densities import Ball as Ball
@@ -36,9 +39,6 @@ from .literature import gauss_net as gauss_net
 from .literature import relu_net as relu_net
 from .literature import scalar_field_net as scalar_field_net
 from .networks import Network as Network
-from .networks import mlp as mlp
-from .networks import neurons as neurons
-from .networks import shallow as shallow
 from .tensors import SymmetricTensor as SymmetricTensor
 from .vectors import dot as dot
 from .vectors import inputs as inputs

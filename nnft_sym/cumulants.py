@@ -59,8 +59,8 @@ def cumulant(net: Network, order: int) -> Correlator:
     Examples
     --------
     >>> from nnft_sym.literature import erf_net
-    >>> cumulant(erf_net(), 4).formula()
-    -M_12*M_34*sigma_v**4/N - M_13*M_24*sigma_v**4/N + 3*M_1234*sigma_v**4/N - M_14*M_23*sigma_v**4/N
+    >>> cumulant(erf_net(), 3).formula(), len(cumulant(erf_net(), 4).formula().args)
+    (0, 4)
     """
     if isinstance(order, bool) or not isinstance(order, int) or not 1 <= order <= LARGEST_ORDER:
         raise SpecificationError(
@@ -108,9 +108,7 @@ def _single_output(net: Network, order: int, law: NeuronLaw, scale: sp.Expr) -> 
     )
 
 
-def _several_outputs(
-    net: Network, order: int, law: NeuronLaw, scale: sp.Expr
-) -> list[OutputTerm]:
+def _several_outputs(net: Network, order: int, law: NeuronLaw, scale: sp.Expr) -> list[OutputTerm]:
     weights, biases = net.readout.weights, net.readout.biases
     cumulants = [[w.cumulant(k) for k in range(1, order + 1)] for w in weights]
     shared = len(set(weights)) == 1 and len(set(biases)) == 1

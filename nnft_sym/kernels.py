@@ -47,7 +47,7 @@ def kernel(net: Network) -> Correlator:
     Examples
     --------
     >>> from nnft_sym.activations import ReLU
-    >>> from nnft_sym.networks import mlp
+    >>> from nnft_sym.architectures import mlp
     >>> print(kernel(mlp(ReLU(), depth=2)).exactness)
     exact as n -> oo; corrections of order 1/n left out
     """
@@ -67,9 +67,7 @@ def _product(left: OutputTerm, right: OutputTerm) -> OutputTerm:
     assert isinstance(first, MomentPolynomial)
     assert isinstance(second, MomentPolynomial)
     shifted = [(_shift(partition), c) for partition, c in second.coefficients]
-    coefficients = tuple(
-        ((*p, *q), c * e) for p, c in first.coefficients for q, e in shifted
-    )
+    coefficients = tuple(((*p, *q), c * e) for p, c in first.coefficients for q, e in shifted)
     labels = None if left.labels is None or right.labels is None else left.labels + right.labels
     return OutputTerm(
         blocks=((0,), (1,)), labels=labels, function=MomentPolynomial(first.law, coefficients)

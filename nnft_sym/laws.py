@@ -33,9 +33,7 @@ def first_layer_law(network: Network) -> NeuronLaw:
         return ParameterLaw.from_neurons(layer)
     if isinstance(layer.weight, Gaussian) and layer.weight.mean == 0:
         variance, offset = _bias(layer.bias)
-        covariance = AffineCovariance(
-            weight_variance=layer.weight.std**2, bias_variance=variance
-        )
+        covariance = AffineCovariance(weight_variance=layer.weight.std**2, bias_variance=variance)
         return GaussianLaw(activation=layer.activation, covariance=covariance, offset=offset)
     if layer.inputs is None:
         return UnsizedLaw(layer)
@@ -51,7 +49,7 @@ def infinite_width_law(network: Network) -> NeuronLaw:
     Examples
     --------
     >>> from nnft_sym.activations import ReLU
-    >>> from nnft_sym.networks import mlp
+    >>> from nnft_sym.architectures import mlp
     >>> infinite_width_law(mlp(ReLU(), depth=2)).covariance.level
     1
     """

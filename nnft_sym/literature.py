@@ -5,8 +5,9 @@ from __future__ import annotations
 import sympy as sp
 
 from nnft_sym.activations import Cos, Erf, NormalisedExp, ReLU
+from nnft_sym.architectures import neurons, shallow
 from nnft_sym.densities import Ball, Gaussian, Uniform
-from nnft_sym.networks import Network, neurons, shallow
+from nnft_sym.networks import Network
 from nnft_sym.vectors import dot, inputs, vector
 
 __all__ = ["cos_net", "erf_net", "gauss_net", "relu_net", "scalar_field_net"]

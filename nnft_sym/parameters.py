@@ -112,7 +112,11 @@ def number_of(name: str, value: Any) -> float | int:
         number = float(value)
     except (TypeError, ValueError):
         number = float("nan")
-    if isinstance(value, (bool, str)) or number != number or number in (float("inf"), float("-inf")):
+    if (
+        isinstance(value, (bool, str))
+        or number != number
+        or number in (float("inf"), float("-inf"))
+    ):
         raise SpecificationError(
             expected=f"a finite real number for {name}",
             came=f"{name} = {value!r}",

@@ -19,6 +19,7 @@ _NODES = 16
 # A panel is resolved when its interpolant errs by less than this of its largest value.
 _RESOLVED = 1e-11
 _PANELS = 1500
+_SPLIT = 0.4877
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -91,8 +92,9 @@ def draw_chart(phi: PointFunction, point: int, thresholds: Floats, span: float) 
         coarse &= length > 1e-12 * np.maximum(np.abs(low), np.abs(high))
         done.append(low[~coarse])
         if np.any(coarse):
-            finest = min(finest, float(length[coarse].min()) / 2)
-        middle = (low[coarse] + high[coarse]) / 2
+            finest = min(finest, float(length[coarse].min()) * _SPLIT)
+        # Off the middle, so that a step is not lost between two panels of a symmetric range.
+        middle = low[coarse] + _SPLIT * length[coarse]
         low, high = (
             np.concatenate([low[coarse], middle]),
             np.concatenate([middle, high[coarse]]),
@@ -107,7 +109,7 @@ def _probes(kinks: Floats, span: float) -> Floats:
     golden = 0.6180339887498949
     even = (2 * ((np.arange(2000) * golden) % 1.0) - 1) * span
     centres = np.unique(np.concatenate([[0.0], kinks]))[:32]
-    steps = span * 10.0 ** (-6 * ((np.arange(60) * golden) % 1.0))
+    steps = span * 10.0 ** (-13 * ((np.arange(130) * golden) % 1.0))
     near = centres[:, None] + np.concatenate([steps, -steps])
     points = np.concatenate([even, near.ravel()])
     return np.sort(points[np.abs(points) < span])

@@ -257,8 +257,8 @@ class _Moments:
                         (b, [place[a] for a in work[k][entry].tolist()], entry) for entry in entries
                     )
             for k, triples in collected.items():
-                which, local, entry_list = zip(*triples, strict=True)
-                orders[k] = (np.array(which), np.array(local), np.array(entry_list))
+                which, places, entry_list = zip(*triples, strict=True)
+                orders[k] = (np.array(which), np.array(places), np.array(entry_list))
             yield np.array(supports, dtype=np.intp), orders
 
     def _rank(self, support: tuple[int, ...]) -> int:
@@ -382,7 +382,7 @@ def _constants(phi: PointFunction, points: Indices, plan: Products) -> Totals:
     with np.errstate(all="ignore"):
         halves = plan.halves(phi(np.zeros(points.shape), points)[:, :, None])
         values = plan.sums(halves, np.ones((len(points), 1)))
-    return Totals(values=values, errors=64 * _EPS * np.abs(values), bounds=np.abs(values))
+    return Totals(values=values, errors=64 * _EPS * np.abs(values))
 
 
 def _row_positions(table: Indices, rows: Indices) -> Indices:

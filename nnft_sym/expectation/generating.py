@@ -134,6 +134,12 @@ class _Confluent(sp.Function):
     nargs = 2
 
 
+class _Sinc(sp.Function):
+    """sin(z)/z for complex z, under a name of its own: numpy's sinc is sin(πz)/πz."""
+
+    nargs = 1
+
+
 def _sinc_numbers(z: Any) -> Any:
     small = np.abs(z) < 1e-4
     safe = np.where(small, 1.0, z)
@@ -145,7 +151,7 @@ def _confluent_numbers(b: float, z: Any) -> Any:
     return hyp0f1(b, z.real) if not np.any(z.imag) else hyp0f1(b, z)
 
 
-_FUNCTIONS = {"sinc": _sinc_numbers, "_Confluent": _confluent_numbers}
+_FUNCTIONS = {"_Sinc": _sinc_numbers, "_Confluent": _confluent_numbers}
 
 
 @lru_cache(maxsize=256)
@@ -155,6 +161,7 @@ def _compiled(density: Density) -> Callable[..., Any]:
         lambda node: isinstance(node, sp.hyper) and node.ap == (),
         lambda node: _Confluent(node.bq[0], node.argument),
     )
+    value = value.replace(sp.sinc, _Sinc)
     return sp.lambdify(sources, value, modules=[_FUNCTIONS, "scipy", "numpy"])
 
 

@@ -59,9 +59,7 @@ def coordinate(point: int, component: int) -> sp.Symbol:
     return sp.Symbol(f"x_{point}_{component}", real=True)
 
 
-def relabelled(
-    expression: sp.Expr, points: tuple[int, ...], layer: int | None = None
-) -> sp.Expr:
+def relabelled(expression: sp.Expr, points: tuple[int, ...], layer: int | None = None) -> sp.Expr:
     """Write an expression in points 1..k for other points; covariances may be marked by a layer.
 
     Examples

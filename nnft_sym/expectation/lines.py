@@ -84,11 +84,13 @@ def line_moments(
             values=np.concatenate([part.values for part in parts]),
             outer=np.concatenate([part.outer for part in parts]),
             inner=np.concatenate([part.inner for part in parts]),
-            sizes={m: np.concatenate([p.sizes[m] for p in parts]) for m in parts[0].sizes},
+            absolute=np.concatenate([part.absolute for part in parts]),
             nodes=sum(part.nodes for part in parts),
         )
 
-    return integrate_cells(evaluate, cells, supports, plan, rtol, scales, radius, _BUDGET * points.size)
+    return integrate_cells(
+        evaluate, cells, supports, plan, rtol, scales, radius, _BUDGET * points.size
+    )
 
 
 def _panels(
@@ -109,11 +111,11 @@ def _panels(
         halves = plan.halves(phi(z, points[cells.support][:, :, None]))
         values = plan.sums(halves, density * weights)
         outer = sum(np.abs(plan.sums(halves, density * null)) for null in nulls)
-        sizes = plan.sizes(halves, density * weights)
+        absolute = plan.absolute(halves, density * weights, values)
     return Contributions(
         values=values,
         outer=np.asarray(outer),
         inner=np.zeros_like(values),
-        sizes=sizes,
+        absolute=absolute,
         nodes=g.size,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 import sympy as sp
@@ -138,7 +139,9 @@ def _integrated(
             lambda value: _at_offset(phi, gram, index_sets, value),
         )
 
-    pending = [(left, right, panel(left, right)) for left, right in zip(edges, edges[1:], strict=False)]
+    pending = [
+        (left, right, panel(left, right)) for left, right in pairwise(edges)
+    ]
     scale = {k: max(np.max(np.abs(p[k].entries)) for *_, p in pending) for k in index_sets}
     accepted: list[dict[int, Values]] = []
     panels = len(pending)

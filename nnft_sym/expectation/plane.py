@@ -74,7 +74,9 @@ def plane_moments(
     def evaluate(cells: Cells) -> Contributions:
         return _evaluate(phi, points, vectors, breaks, base, plan, cells)
 
-    return integrate_cells(evaluate, cells, len(points), plan, rtol, scales, radius, _BUDGET * points.size)
+    return integrate_cells(
+        evaluate, cells, len(points), plan, rtol, scales, radius, _BUDGET * points.size
+    )
 
 
 def _sectors(vectors: Floats, breaks: Floats, kinks: Floats, radius: float) -> Cells:
@@ -182,8 +184,8 @@ def _evaluate(
     hits, counts = _cuts(slopes, breaks[cells.support], float(base[-1]))
     most = np.max(counts, axis=1, initial=0)
     level = np.minimum(cells.level, _DEEPEST)
-    values, outer, inner = (np.zeros((len(cells), len(plan.orders))) for _ in range(3))
-    sizes: dict[int, Floats] = {}
+    shape = (len(cells), len(plan.orders))
+    values, outer, inner, absolute = (np.zeros(shape) for _ in range(4))
     spent = 0
     for chunk in _chunks(level, most + len(base), max(plan.widest, vectors.shape[1])):
         radial = _radial(int(level[chunk[0]]))
@@ -198,18 +200,17 @@ def _evaluate(
         nulls = density * (length * radial.nulls[0]).reshape(r.shape)
         z = slopes[chunk].reshape(rays, -1, 1) * r[:, None, :]
         label = np.repeat(points[cells.support[chunk]], _ANGLES, axis=0)[:, :, None]
-        shape = (len(chunk), _ANGLES, -1)
+        by_ray = (len(chunk), _ANGLES, -1)
         with np.errstate(all="ignore"):
             halves = plan.halves(phi(z, label))
-            along = plan.sums(halves, weights).reshape(shape)
-            unresolved = np.abs(plan.sums(halves, nulls)).reshape(shape)
-            squares = plan.sizes(halves, weights)
+            sums = plan.sums(halves, weights)
+            sizes = plan.absolute(halves, weights, sums).reshape(by_ray)
+            unresolved = np.abs(plan.sums(halves, nulls)).reshape(by_ray)
+        along = sums.reshape(by_ray)
         across = width[chunk][:, None, None] * rule.weights
         values[chunk] = np.matmul(across, along)[:, 0]
         inner[chunk] = np.matmul(across, unresolved)[:, 0]
         outer[chunk] = np.abs(np.matmul(rule.nulls, along)).sum(axis=1) * width[chunk][:, None]
-        for m, rows in squares.items():
-            store = sizes.setdefault(m, np.zeros((len(cells), rows.shape[1])))
-            store[chunk] = np.matmul(across, rows.reshape(shape))[:, 0]
+        absolute[chunk] = np.matmul(across, sizes)[:, 0]
         spent += z.size
-    return Contributions(values=values, outer=outer, inner=inner, sizes=sizes, nodes=spent)
+    return Contributions(values=values, outer=outer, inner=inner, absolute=absolute, nodes=spent)

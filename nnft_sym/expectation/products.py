@@ -95,15 +95,8 @@ class Products:
             columns.append(grid[:, left, self.right[k]])
         return np.concatenate(columns, axis=1)
 
-    def sizes(self, halves: dict[int, Floats], weights: Floats) -> dict[int, Floats]:
-        """Sum the squares of the half-products, for :meth:`bounds`."""
-        lengths = {half for k in self.left for half in ((k + 1) // 2, k // 2)}
-        return {m: np.einsum("tq,tnq,tnq->tn", weights, halves[m], halves[m]) for m in lengths}
-
-    def bounds(self, sizes: dict[int, Floats]) -> Floats:
-        """Bound the sums of absolute values by Cauchy and Schwarz, shape (T, U)."""
-        columns = [
-            np.sqrt(sizes[(k + 1) // 2][:, left]) * np.sqrt(sizes[k // 2][:, self.right[k]])
-            for k, left in self.left.items()
-        ]
-        return np.concatenate(columns, axis=1)
+    def absolute(self, halves: dict[int, Floats], weights: Floats, values: Floats) -> Floats:
+        """Sum the absolute values of the products whose sums are ``values``."""
+        if np.all(halves[1] >= 0):
+            return values
+        return self.sums({m: np.abs(rows) for m, rows in halves.items()}, weights)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from nnft_sym.expectation.products import Products
 from nnft_sym.language.errors import AccuracyError, InfiniteMomentError
 
-__all__ = ["Cells", "Contributions", "Totals", "integrate_cells", "rounding"]
+__all__ = ["Cells", "Contributions", "Totals", "allowed_errors", "integrate_cells", "rounding"]
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -62,8 +62,8 @@ class Contributions:
         Integrals over the cells.
     outer, inner : ndarray, shape (C, U)
         Estimates of the errors of the outer and of the inner rule.
-    sizes : dict
-        Sums of squares of half-products, shape (C, H) for each length.
+    absolute : ndarray, shape (C, U)
+        Integrals of the absolute values.
     nodes : int
         Number of nodes used.
     """
@@ -71,7 +71,7 @@ class Contributions:
     values: Floats
     outer: Floats
     inner: Floats
-    sizes: dict[int, Floats]
+    absolute: Floats
     nodes: int
 
 
@@ -83,13 +83,10 @@ class Totals:
     ----------
     values, errors : ndarray, shape (B, U)
         Integrals and bounds of their errors, rounding included.
-    bounds : ndarray, shape (B, U)
-        Bounds of the integrals of the absolute values.
     """
 
     values: Floats
     errors: Floats
-    bounds: Floats
 
 
 def integrate_cells(
@@ -133,7 +130,7 @@ def integrate_cells(
     orders = plan.orders
     entries = len(orders)
     values, errors = np.zeros((supports, entries)), np.zeros((supports, entries))
-    sizes: dict[int, Floats] = {}
+    absolute = np.zeros((supports, entries))
     first = np.bincount(cells.support, minlength=supports)
     total_width = np.bincount(cells.support, cells.high - cells.low, minlength=supports)
     spent = 0
@@ -141,11 +138,13 @@ def integrate_cells(
         found = evaluate(cells)
         spent += found.nodes
         _require_finite(found)
-        pending = np.zeros((supports, entries))
-        np.add.at(pending, cells.support, found.values)
-        pending_sizes = {m: _grouped(cells, rows, supports) for m, rows in found.sizes.items()}
-        current = {m: rows + sizes.get(m, 0.0) for m, rows in pending_sizes.items()}
-        allowed = _allowed(orders, values + pending, plan.bounds(current), rtol, scales)
+        allowed = allowed_errors(
+            orders,
+            values + _grouped(cells, found.values, supports),
+            absolute + _grouped(cells, found.absolute, supports),
+            rtol,
+            scales,
+        )
         share = np.maximum(
             (cells.high - cells.low) / total_width[cells.support],
             1 / (8 * first[cells.support]),
@@ -158,22 +157,20 @@ def integrate_cells(
             pending_error = _grouped(cells, error, supports)
             whole = np.all(errors + pending_error <= 0.5 * allowed, axis=1)
             accept |= whole[cells.support]
-        np.add.at(values, cells.support[accept], found.values[accept])
-        np.add.at(errors, cells.support[accept], error[accept])
-        for m, rows in found.sizes.items():
-            kept = _grouped(cells.take(accept), rows[accept], supports)
-            sizes[m] = sizes.get(m, 0.0) + kept
+        settled = cells.support[accept]
+        np.add.at(values, settled, found.values[accept])
+        np.add.at(errors, settled, error[accept])
+        np.add.at(absolute, settled, found.absolute[accept])
         if np.all(accept):
             break
         inner = (found.inner / allowed).max(axis=1) > (found.outer / allowed).max(axis=1)
         cells = _divided(cells.take(~accept), inner[~accept])
     else:
         raise _not_converged(errors, orders, spent)
-    bounds = plan.bounds(sizes)
-    allowed = _allowed(orders, values, bounds, rtol, scales)
+    allowed = allowed_errors(orders, values, absolute, rtol, scales)
     if np.any(errors > allowed):
         raise _not_converged(errors / allowed * rtol, orders, spent)
-    return Totals(values=values, errors=errors + rounding(radius) * bounds, bounds=bounds)
+    return Totals(values=values, errors=errors + rounding(radius) * absolute)
 
 
 def rounding(radius: float) -> float:
@@ -190,15 +187,15 @@ def _grouped(cells: Cells, rows: Floats, supports: int) -> Floats:
     return total
 
 
-def _allowed(
-    orders: Indices, values: Floats, bounds: Floats, rtol: float, scales: dict[int, float]
+def allowed_errors(
+    orders: Indices, values: Floats, absolute: Floats, rtol: float, scales: dict[int, float]
 ) -> Floats:
     """Error allowed in each entry: never below rounding of the integral of absolute values."""
     allowed = np.empty(len(orders))
     for k in np.unique(orders):
         of_order = orders == k
         largest = max(scales.get(int(k), 0.0), float(np.max(np.abs(values[:, of_order]))))
-        floor = 256 * _EPS * float(np.max(bounds[:, of_order]))
+        floor = 256 * _EPS * float(np.max(absolute[:, of_order]))
         allowed[of_order] = max(rtol * largest, floor, 1e-300)
     return allowed
 

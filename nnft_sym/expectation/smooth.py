@@ -9,14 +9,13 @@ from numpy.typing import NDArray
 
 from nnft_sym.expectation.products import Products
 from nnft_sym.expectation.reach import PointFunction
-from nnft_sym.expectation.refining import Totals, rounding
+from nnft_sym.expectation.refining import Totals, allowed_errors, rounding
 
 __all__ = ["lattice_moments"]
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
-_EPS = float(np.finfo(float).eps)
 _CHUNK = 1_000_000
 # Spacings h, each 3/4 of the one before: aliasing falls like exp(-c / h^2) or exp(-c / h).
 _SPACINGS = 0.6 * 0.75 ** np.arange(16)
@@ -70,14 +69,15 @@ def lattice_moments(
     for spacing in _SPACINGS:
         if _ball(rank) * (radius / spacing) ** rank * len(points) > budget:
             return None
-        values, bounds = _sum(phi, points, vectors, plan, radius, float(spacing))
+        values, absolute = _sum(phi, points, vectors, plan, radius, float(spacing))
         if not np.all(np.isfinite(values)):
             return None
         if previous is not None and spacing <= finest:
             change = np.abs(values - previous)
-            if _small_enough(change, values, bounds, plan.orders, rtol, scales):
-                errors = change + rounding(radius) * bounds
-                return Totals(values=values, errors=errors, bounds=bounds)
+            allowed = allowed_errors(plan.orders, values, absolute, rtol, scales)
+            if np.all(change <= allowed):
+                errors = change + rounding(radius) * absolute
+                return Totals(values=values, errors=errors)
         previous = values
     return None
 
@@ -90,23 +90,6 @@ def _ball(rank: int) -> float:
     return volume[rank]
 
 
-def _small_enough(
-    change: Floats,
-    values: Floats,
-    bounds: Floats,
-    orders: Indices,
-    rtol: float,
-    scales: dict[int, float],
-) -> bool:
-    for k in np.unique(orders):
-        of_order = orders == k
-        largest = max(scales.get(int(k), 0.0), float(np.max(np.abs(values[:, of_order]))))
-        floor = 256 * _EPS * float(np.max(bounds[:, of_order]))
-        if np.max(change[:, of_order]) > max(rtol * largest, floor):
-            return False
-    return True
-
-
 def _sum(
     phi: PointFunction,
     points: Indices,
@@ -115,7 +98,7 @@ def _sum(
     radius: float,
     spacing: float,
 ) -> tuple[Floats, Floats]:
-    """Lattice sums of all entries, and bounds of the sums of absolute values."""
+    """Lattice sums of all entries, and those of the absolute values."""
     supports, s, rank = vectors.shape
     half = int(radius / spacing)
     axis = spacing * np.arange(-half, half + 1)
@@ -125,7 +108,7 @@ def _sum(
     block = block.reshape(-1, inner_rank)
     square = np.sum(block**2, axis=1)
     values = np.zeros((supports, len(plan.orders)))
-    sizes: dict[int, Floats] = {}
+    absolute = np.zeros_like(values)
     width = max(plan.widest, s)
     for head in product(axis, repeat=rank - inner_rank):
         rest = radius**2 - sum(t * t for t in head)
@@ -144,8 +127,7 @@ def _sum(
                 with np.errstate(all="ignore"):
                     halves = plan.halves(phi(z, points[group][:, :, None]))
                     w_all = np.broadcast_to(w, (len(z), len(w)))
-                    values[group] += plan.sums(halves, w_all)
-                    for m, rows in plan.sizes(halves, w_all).items():
-                        store = sizes.setdefault(m, np.zeros((supports, rows.shape[1])))
-                        store[group] += rows
-    return values, plan.bounds(sizes)
+                    sums = plan.sums(halves, w_all)
+                    values[group] += sums
+                    absolute[group] += plan.absolute(halves, w_all, sums)
+    return values, absolute

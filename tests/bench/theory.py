@@ -35,20 +35,34 @@ def main() -> None:
     cos, gauss, erf, relu = nn.cos_net(), nn.gauss_net(), nn.erf_net(), nn.relu_net()
     scales = dict(sigma_w=1.0, sigma_v=1.0, N=10)
     with_bias = scales | dict(sigma_b=0.3)
-    timed("Cos-net, G_c^(4) over 20 points, d=3, closed form",
-          lambda: nn.cumulant(cos, 4).tensor(points, **scales))
-    timed("Gauss-net, G_c^(4) over 20 points, d=3, closed form",
-          lambda: nn.cumulant(gauss, 4).tensor(points, **with_bias))
-    timed("Erf-net, G_c^(4) over 6 points, d=1, integral",
-          lambda: nn.cumulant(erf, 4).tensor(line, **with_bias))
-    timed("Erf-net, G_c^(6) over 6 points, d=1, integral",
-          lambda: nn.cumulant(erf, 6).tensor(line, **with_bias))
-    timed("ReLU-net, G_c^(6) over 6 points, d=1, integral",
-          lambda: nn.cumulant(relu, 6).tensor(line, **with_bias))
-    timed("Cos-net, G_c^(8) over 4 points, d=3, closed form",
-          lambda: nn.cumulant(cos, 8).tensor(points[:4], **scales))
-    timed("deep erf kernel, depth 5, 20 points",
-          lambda: nn.kernel(nn.mlp(nn.Erf(), depth=5)).tensor(points, sigma_w=1.3, sigma_b=0.2))
+    timed(
+        "Cos-net, G_c^(4) over 20 points, d=3, closed form",
+        lambda: nn.cumulant(cos, 4).tensor(points, **scales),
+    )
+    timed(
+        "Gauss-net, G_c^(4) over 20 points, d=3, closed form",
+        lambda: nn.cumulant(gauss, 4).tensor(points, **with_bias),
+    )
+    timed(
+        "Erf-net, G_c^(4) over 6 points, d=1, integral",
+        lambda: nn.cumulant(erf, 4).tensor(line, **with_bias),
+    )
+    timed(
+        "Erf-net, G_c^(6) over 6 points, d=1, integral",
+        lambda: nn.cumulant(erf, 6).tensor(line, **with_bias),
+    )
+    timed(
+        "ReLU-net, G_c^(6) over 6 points, d=1, integral",
+        lambda: nn.cumulant(relu, 6).tensor(line, **with_bias),
+    )
+    timed(
+        "Cos-net, G_c^(8) over 4 points, d=3, closed form",
+        lambda: nn.cumulant(cos, 8).tensor(points[:4], **scales),
+    )
+    timed(
+        "deep erf kernel, depth 5, 20 points",
+        lambda: nn.kernel(nn.mlp(nn.Erf(), depth=5)).tensor(points, sigma_w=1.3, sigma_b=0.2),
+    )
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ from itertools import product
 
 import numpy as np
 import pytest
-import sympy as sp
 
 import nnft_num as nm
 import nnft_sym as nn
@@ -63,12 +62,11 @@ def network(text: str, width: int, *, bias: bool, outputs: int = 1) -> nn.Networ
     )
 
 
-@pytest.mark.parametrize("width", [1, 2, 3])
-@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize(
+    ("width", "bias"), [(1, False), (1, True), (2, False), (2, True), (3, False)]
+)
 @pytest.mark.parametrize("text", ACTIVATIONS)
 def test_cumulants_equal_enumeration(text, bias, width):
-    if bias and width == 3:
-        pytest.skip("covered without bias: 4096 networks are enough")
     fields = every_field(ACTIVATIONS[text], width, bias=bias)[:, :, 0]
     net = network(text, width, bias=bias)
     for order in (2, 4, 6):
@@ -87,10 +85,9 @@ def test_cumulants_of_two_outputs_equal_enumeration():
 
 
 def test_uneven_readout_has_odd_cumulants():
-    """A readout of ±1 plus a shift, at N = 1: third cumulant from all networks."""
-    z = sp.Symbol("z")
+    """A readout on [0, 1], by quadrature, of one neuron: the third cumulant does not vanish."""
     net = nn.shallow(
-        z**2 + z, weight=nn.Rademacher(), bias=None, readout=nn.Uniform(0, 1), width=1, inputs=2
+        "z**2+z", weight=nn.Rademacher(), bias=None, readout=nn.Uniform(0, 1), width=1, inputs=2
     )
     nodes, weights = np.polynomial.legendre.leggauss(8)
     readout, chance = (nodes + 1) / 2, weights / 2

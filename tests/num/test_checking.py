@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import stats
-from tests.num.synthetic import order_report, report
 
 from nnft_num.checking import Criterion, Verdict, confront, joined
 from nnft_num.estimating import estimate_from_fields
@@ -13,6 +12,7 @@ from nnft_sym.correlators import Evaluation
 from nnft_sym.exactness import Exactness
 from nnft_sym.language.errors import SpecificationError
 from nnft_sym.tensors import SymmetricTensor
+from tests.num.synthetic import order_report, report
 
 
 def evaluation(order: int, entries: list[float], *, outputs: int = 1) -> Evaluation:

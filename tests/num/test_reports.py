@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.num.synthetic import order_report, report
 
 from nnft_num.reports import latex_cell, latex_text, uncertain
+from tests.num.synthetic import order_report, report
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -8,7 +8,7 @@ import sympy as sp
 from numpy.polynomial.hermite_e import hermegauss
 from numpy.polynomial.legendre import leggauss
 
-from nnft_sym.activations import VARIANCE, Z, Activation, catalogue
+from nnft_sym.activations import VARIANCE, Activation, Z, catalogue
 from nnft_sym.expectation.closed import closed_form
 from nnft_sym.expectation.variables import covariance, covariance_matrix
 from nnft_sym.language import InfiniteMomentError
@@ -114,9 +114,7 @@ def test_many_points_against_gauss_hermite(phi, order):
     nodes = np.array(np.meshgrid(*[x] * order, indexing="ij")).reshape(order, -1)
     weights = np.prod(np.array(np.meshgrid(*[w] * order, indexing="ij")).reshape(order, -1), axis=0)
     fields = root @ nodes
-    product_of_fields = np.prod(
-        [numeric(phi, K[a, a])(fields[a]) for a in range(order)], axis=0
-    )
+    product_of_fields = np.prod([numeric(phi, K[a, a])(fields[a]) for a in range(order)], axis=0)
     expected = np.sum(weights * product_of_fields) / np.sqrt(2 * np.pi) ** order
     assert evaluate(phi, K) == pytest.approx(expected, rel=1e-8, abs=1e-10)
 
@@ -148,7 +146,9 @@ def test_expression_and_evaluation_agree():
 
 def test_wick_pairings_of_the_identity():
     ours = closed_form((Z,) * 6).expression
-    pairs = sp.Add(*(sp.Mul(*(covariance(a + 1, b + 1) for a, b in p)) for p in _pairings(range(6))))
+    pairs = sp.Add(
+        *(sp.Mul(*(covariance(a + 1, b + 1) for a, b in p)) for p in _pairings(range(6)))
+    )
     assert sp.expand(ours - pairs) == 0
 
 

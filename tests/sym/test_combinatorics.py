@@ -13,7 +13,9 @@ from nnft_sym.combinatorics import (
 
 def test_counts():
     assert [len(set_partitions(n)) for n in range(9)] == [int(sp.bell(n)) for n in range(9)]
-    assert [len(pairings(2 * k)) for k in range(1, 5)] == [int(sp.factorial2(2 * k - 1)) for k in range(1, 5)]
+    assert [len(pairings(2 * k)) for k in range(1, 5)] == [
+        int(sp.factorial2(2 * k - 1)) for k in range(1, 5)
+    ]
     assert pairings(3) == ()
 
 

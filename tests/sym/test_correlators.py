@@ -87,9 +87,7 @@ def test_substitution_keeps_the_law():
 
 def test_sums():
     total = nn.kernel(nn.erf_net()) + nn.kernel(nn.relu_net())
-    expected = sum(
-        nn.kernel(net).tensor(X, **VALUES) for net in (nn.erf_net(), nn.relu_net())
-    )
+    expected = sum(nn.kernel(net).tensor(X, **VALUES) for net in (nn.erf_net(), nn.relu_net()))
     assert np.allclose(total.tensor(X, **VALUES), expected)
     with pytest.raises(nn.SpecificationError):
         nn.kernel(nn.erf_net()) + nn.cumulant(nn.erf_net(), 4)
@@ -168,7 +166,7 @@ def test_latex_of_one_and_of_several_outputs():
     ],
 )
 def test_impossible_requests_are_refused(call):
-    with pytest.raises(nn.SpecificationError, match="expected .*; came .*; "):
+    with pytest.raises(nn.SpecificationError, match=r"expected .*; came .*; "):
         call()
 
 

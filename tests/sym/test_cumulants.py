@@ -136,7 +136,9 @@ def brute_force_cumulant(net, X, outputs, N):
     def moment(legs):
         total = 0.0
         for assignment in itertools.product(range(N), repeat=len(legs)):
-            groups = [[leg for leg, i in zip(legs, assignment, strict=True) if i == n] for n in range(N)]
+            groups = [
+                [leg for leg, i in zip(legs, assignment, strict=True) if i == n] for n in range(N)
+            ]
             total += prod(neuron_moment(group) for group in groups)
         return total / N ** (len(legs) / 2)
 

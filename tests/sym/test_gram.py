@@ -76,8 +76,7 @@ def test_affine_collinear_points_span_a_plane():
 
 
 def test_rank_three_from_nearly_parallel_points():
-    x = np.array([1.0, 0.0, 0.0])
-    gram = Gram.from_points([x, x + [0, 1e-8, 0], x + [0, 0, 1e-8]], 1.0, 0.0)
+    gram = Gram.from_points([[1.0, 0.0, 0.0], [1.0, 1e-8, 0.0], [1.0, 0.0, 1e-8]], 1.0, 0.0)
     assert gram.rank() == 3
     assert gram.rank([0, 1]) == 2
 

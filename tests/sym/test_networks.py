@@ -54,7 +54,9 @@ def test_mlp_widths_and_layers():
     assert net.readout.weights == (nn.Gaussian(0, "sigma_w"),)
     assert net.readout.biases == (nn.Gaussian(0, "sigma_b"),)
     assert nn.mlp(nn.ReLU(), depth=2, widths=(128, "n")).widths[0] == 128
-    assert nn.mlp(nn.ReLU(), widths=(8, 8), outputs=3, output_bias=None).readout.biases == (None,) * 3
+    assert (
+        nn.mlp(nn.ReLU(), widths=(8, 8), outputs=3, output_bias=None).readout.biases == (None,) * 3
+    )
 
 
 def test_neurons_with_symbols_vectors_and_texts():
@@ -122,7 +124,7 @@ IMPOSSIBLE = {
 
 @pytest.mark.parametrize("build", IMPOSSIBLE.values(), ids=IMPOSSIBLE.keys())
 def test_impossible_specifications_raise_one_clear_error(build):
-    with pytest.raises(nn.SpecificationError, match="expected .*; came .*; "):
+    with pytest.raises(nn.SpecificationError, match=r"expected .*; came .*; "):
         build()
 
 
@@ -141,7 +143,7 @@ def test_impossible_specifications_raise_one_clear_error(build):
     ids=str,
 )
 def test_impossible_values_are_refused(values):
-    with pytest.raises(nn.SpecificationError, match="expected .*; came .*; "):
+    with pytest.raises(nn.SpecificationError, match=r"expected .*; came .*; "):
         nn.erf_net().bind(values)
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 
-from nnft_sym.activations import VARIANCE, Z
+from nnft_sym.activations import VARIANCE
 from nnft_sym.expectation.exponentials import Term, exponential_terms
 from nnft_sym.expectation.forms import ClosedForm
 from nnft_sym.expectation.variables import covariance, covariance_matrix
@@ -32,12 +32,13 @@ LARGEST_SYMBOLIC = 4
 
 
 def derive(factors: tuple[sp.Expr, ...]) -> ClosedForm | None:
-    """Closed form for factors that are sums of polynomial × exponential terms, any number of points.
+    """Closed form for sums of polynomial × exponential terms, at any number of points.
 
     Source: completing the square and Wick's theorem [W96], [HMS20] appendix A.
 
     Examples
     --------
+    >>> from nnft_sym.activations import Z
     >>> derive((sp.exp(-Z**2), sp.exp(-Z**2))).expression
     1/sqrt(4*K_11*K_22 + 2*K_11 - 4*K_12**2 + 2*K_22 + 1)
     """
@@ -139,7 +140,7 @@ def _real_part(prefactor: sp.Expr, phase: sp.Expr) -> sp.Expr:
 
 
 class _Numeric:
-    """A term with its coefficients as numbers, or functions of the variance where they refer to it."""
+    """A term with coefficients as numbers, or functions of the variance they refer to."""
 
     def __init__(self, term: Term) -> None:
         self.degree = term.degree
