@@ -7,10 +7,11 @@ from itertools import combinations
 import sympy as sp
 from sympy.core.relational import Relational
 
-__all__ = ["crease_arguments"]
+__all__ = ["crease_arguments", "transitions"]
 
 _STEPS = (sp.Abs, sp.sign, sp.Heaviside)
 _KINKED = (*_STEPS, sp.Max, sp.Min, sp.Piecewise)
+_SATURATING = (sp.exp, sp.erf, sp.erfc, sp.tanh, sp.atan, sp.sech)
 _BRANCHES = 64
 
 
@@ -39,6 +40,39 @@ def crease_arguments(expression: sp.Expr, parameters: tuple[sp.Symbol, ...]) -> 
         if not argument.is_positive and not any(sp.expand(argument + k) == 0 for k in kept):
             kept.append(argument)
     return tuple(kept)
+
+
+def transitions(
+    expression: sp.Expr, parameters: tuple[sp.Symbol, ...]
+) -> tuple[tuple[sp.Expr, sp.Expr], ...]:
+    """Where a smooth function may change fast: pairs (argument, function zero at its transition).
+
+    A saturating function or an exponential changes where its argument vanishes, or is stationary
+    if that is not affine; how fast is seen from the range of the argument.
+
+    Examples
+    --------
+    >>> b, w = sp.symbols("b w", real=True)
+    >>> transitions(sp.erf(200 * b) + sp.exp(-((w - 1) ** 2)), (b, w))
+    ((200*b, 200*b), (-(w - 1)**2, 2 - 2*w))
+    """
+    found: dict[tuple[sp.Expr, sp.Expr], None] = {}
+    for node in sp.preorder_traversal(expression):
+        if isinstance(node, _SATURATING):
+            argument = node.args[0]
+        elif isinstance(node, sp.Pow) and node.exp.is_number and node.exp.is_negative:
+            argument = node.base
+        else:
+            continue
+        inside = [p for p in parameters if p in argument.free_symbols]
+        if not inside or not argument.is_polynomial(*inside):
+            continue
+        if sp.Poly(argument, *inside).total_degree() == 1:
+            found[argument, argument] = None
+        else:
+            slopes = (sp.expand(sp.diff(argument, p)) for p in inside)
+            found.update({(argument, slope): None for slope in slopes if slope != 0})
+    return tuple(sorted(found, key=sp.default_sort_key))
 
 
 def _arguments(node: sp.Basic) -> list[sp.Expr]:

@@ -73,6 +73,8 @@ def gaussian_moments(
         phi(z, a) with an integer array a of points (rows of ``gram``) that broadcasts against z.
     thresholds : sequence of float
         t: every real point at which phi is not smooth (of any of the points); empty if smooth.
+        Features of smooth phi narrower than about 1/500 of the standard deviation, away from zero
+        and from the thresholds, may escape the sampling of phi: name them here.
     gram : Gram
         Covariance of the fields.
     index_sets : mapping of int to array_like, shape (U, k)

@@ -68,6 +68,7 @@ def line_moments(
         low=edges[support, panel],
         high=edges[support, panel + 1],
         level=np.zeros(len(support), dtype=np.intp),
+        side=np.ones(len(support)),
     )
     rule = gauss(_NODES)
     size = max(1, _CHUNK // (_NODES * max(plan.widest, vectors.shape[1])))
@@ -88,9 +89,8 @@ def line_moments(
             nodes=sum(part.nodes for part in parts),
         )
 
-    return integrate_cells(
-        evaluate, cells, supports, plan, rtol, scales, radius, _BUDGET * points.size
-    )
+    budget = _BUDGET * points.size
+    return integrate_cells(evaluate, cells, supports, plan, rtol, scales, radius, 0.0, budget)
 
 
 def _panels(

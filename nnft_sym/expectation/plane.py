@@ -24,7 +24,7 @@ _DEEPEST = 7
 # Values of phi for each point of each support.
 _BUDGET = 20_000_000
 _CHUNK = 1_000_000
-# Sectors narrower than rounding of an angle hold nothing.
+# Sectors narrower than rounding of their angles hold nothing.
 _NARROW = 1e-15
 
 
@@ -74,38 +74,53 @@ def plane_moments(
     def evaluate(cells: Cells) -> Contributions:
         return _evaluate(phi, points, vectors, breaks, base, plan, cells)
 
+    # The sectors of a pair are exact to the last digit, those of more points to rounding.
+    misplaced = 4 * float(np.finfo(float).eps) if points.shape[1] > 2 else 0.0
+    budget = _BUDGET * points.size
     return integrate_cells(
-        evaluate, cells, len(points), plan, rtol, scales, radius, _BUDGET * points.size
+        evaluate, cells, len(points), plan, rtol, scales, radius, misplaced, budget
     )
 
 
 def _sectors(vectors: Floats, breaks: Floats, kinks: Floats, radius: float) -> Cells:
-    """Cut the circle where the inner integral is not smooth, or changes fast."""
+    """Cut both half-planes where the inner integral is not smooth, or changes fast.
+
+    The angle psi is counted from the y axis, u = +-(-sin psi, cos psi), so that the normal of a
+    vector (x, y) is at psi = arctan(y / x): small angles between the first vector, along x, and
+    others keep all their digits.
+    """
     supports = len(vectors)
-    direction = np.arctan2(vectors[:, :, 1], vectors[:, :, 0])
-    normal = direction[:, :, None] + np.array([0.5, -0.5]) * np.pi
-    angles = [normal.reshape(supports, -1)]
-    angles.append(np.broadcast_to(np.arange(8) * np.pi / 4, (supports, 8)) + normal[:, 0, :1])
-    angles.append(_crossings(vectors, kinks, radius, angles[0][:, :1]))
-    angles.append(_graded(vectors, breaks, normal, radius))
-    edges = np.sort(np.mod(np.concatenate(angles, axis=1), 2 * np.pi), axis=1)
-    edges = np.concatenate([edges, edges[:, :1] + 2 * np.pi], axis=1)
-    support, sector = np.nonzero(np.diff(edges, axis=1) > _NARROW)
-    return Cells(
-        support=support,
-        low=edges[support, sector],
-        high=edges[support, sector + 1],
-        # Short panels between many cuts need few nodes.
-        level=np.full(len(support), int(not np.any(np.abs(breaks) > 0)), dtype=np.intp),
-    )
+    with np.errstate(all="ignore"):
+        normal = np.arctan(vectors[:, :, 1] / vectors[:, :, 0])
+    normal = np.where(np.isnan(normal), 0.0, normal)
+    octants = np.broadcast_to(np.arange(-2, 3) * np.pi / 4, (supports, 5))
+    shared = [octants, normal, _graded(vectors, breaks, normal, radius)]
+    parts = []
+    for side in (1.0, -1.0):
+        crossings = _crossings(vectors, kinks, radius, side)
+        edges = np.sort(np.concatenate([*shared, crossings], axis=1), axis=1)
+        edges = np.clip(edges, -np.pi / 2, np.pi / 2)
+        low, high = edges[:, :-1], edges[:, 1:]
+        support, sector = np.nonzero(high - low > _NARROW * np.maximum(np.abs(low), np.abs(high)))
+        parts.append(
+            Cells(
+                support=support,
+                low=low[support, sector],
+                high=high[support, sector],
+                # Short panels between many cuts need few nodes.
+                level=np.full(len(support), int(not np.any(np.abs(breaks) > 0)), dtype=np.intp),
+                side=np.full(len(support), side),
+            )
+        )
+    return Cells.joined(parts)
 
 
-def _crossings(vectors: Floats, kinks: Floats, radius: float, spare: Floats) -> Floats:
-    """Angles at which kink lines v_a.g = t and v_b.g = t' cross inside the disc."""
+def _crossings(vectors: Floats, kinks: Floats, radius: float, side: float) -> Floats:
+    """Angles at which kink lines v_a.g = t and v_b.g = t' cross inside a half of the disc."""
     longest = float(np.max(np.linalg.norm(vectors, axis=2)))
     reached = kinks[np.abs(kinks) < radius * longest]
     if not np.any(reached):
-        return spare
+        return np.zeros((len(vectors), 1))
     a, b = np.triu_indices(vectors.shape[1], k=1)
     ax, ay, bx, by = (vectors[:, which, i, None, None] for which in (a, b) for i in (0, 1))
     first, second = reached[:, None], reached[None, :]
@@ -113,27 +128,27 @@ def _crossings(vectors: Floats, kinks: Floats, radius: float, spare: Floats) -> 
         determinant = ax * by - ay * bx
         x = (first * by - second * ay) / determinant
         y = (second * ax - first * bx) / determinant
-        inside = (np.hypot(x, y) < radius) & ((first != 0) | (second != 0))
-    angles = np.where(inside, np.arctan2(y, x), spare[:, :, None, None])
+        inside = (np.hypot(x, y) < radius) & (side * y > 0)
+        angles = np.where(inside, -np.arctan(x / y), 0.0)
     return np.asarray(angles.reshape(len(vectors), -1))
 
 
 def _graded(vectors: Floats, breaks: Floats, normal: Floats, radius: float) -> Floats:
     """Angles that approach the normals of each v_a geometrically, down to its finest break."""
     lengths = np.hypot(vectors[:, :, 0], vectors[:, :, 1])
-    size = np.where(np.abs(breaks) > 0, np.abs(breaks), np.nan)
-    finest = np.min(np.where(np.isnan(size), np.inf, size), axis=2, initial=np.inf)
+    finest = np.min(np.where(np.abs(breaks) > 0, np.abs(breaks), np.inf), axis=2, initial=np.inf)
     with np.errstate(all="ignore"):
         smallest = finest / (lengths * radius)
     smallest = np.where(np.isfinite(smallest) & (smallest < 0.4), smallest, np.inf)
     smallest = np.maximum(smallest, 1e-14)
     if not np.any(np.isfinite(smallest)):
-        return normal[:, 0, :1]
+        return normal
     steps = int(np.ceil(np.log(0.4 / np.min(smallest)) / np.log(8.0))) + 1
     offsets = smallest[:, :, None] * 8.0 ** np.arange(steps)
     offsets = np.where(offsets < 0.4, offsets, 0.0)
-    both = np.concatenate([offsets, -offsets], axis=2)
-    graded = normal[:, :, :, None] + both[:, :, None, :]
+    graded = normal[:, :, None] + np.concatenate([offsets, -offsets], axis=2)
+    # A direction beyond the end of one half-plane is at the start of the other.
+    graded = graded - np.pi * np.round(graded / np.pi)
     return np.asarray(graded.reshape(len(vectors), -1))
 
 
@@ -178,9 +193,10 @@ def _evaluate(
     """Contributions of sectors: Gauss rules in the angle and along every ray."""
     rule = gauss(_ANGLES)
     width = cells.high - cells.low
-    theta = cells.low[:, None] + width[:, None] * rule.nodes
+    psi = cells.low[:, None] + width[:, None] * rule.nodes
+    x, y = -cells.side[:, None] * np.sin(psi), cells.side[:, None] * np.cos(psi)
     v = vectors[cells.support][:, None]
-    slopes = v[..., 0] * np.cos(theta)[:, :, None] + v[..., 1] * np.sin(theta)[:, :, None]
+    slopes = v[..., 0] * x[:, :, None] + v[..., 1] * y[:, :, None]
     hits, counts = _cuts(slopes, breaks[cells.support], float(base[-1]))
     most = np.max(counts, axis=1, initial=0)
     level = np.minimum(cells.level, _DEEPEST)

@@ -15,8 +15,8 @@ __all__ = ["PointFunction", "Reach", "find_reach"]
 Floats = NDArray[np.float64]
 PointFunction = Callable[[Floats, NDArray[np.intp]], Floats]
 
-# The integrand is followed until it is e^-42 = 6e-19 of its size at the centre.
-_DROP = 42.0
+# The integrand is followed until it is e^-64 = 2e-28 of its size at the centre.
+_DROP = 64.0
 # log |phi| beyond which an infinite value is growth of phi, not an overflow inside its formula.
 _GROWN = 350.0
 
@@ -44,7 +44,7 @@ def find_reach(
 
     On the sphere of radius s a product of k factors is at most e^{k B(s)}, with B(s) the largest
     log \|phi_a(s' \|v_a\|)\| over all points and \|s'\| <= s; R is where k B(s) - s^2/2 has
-    fallen by 42 for good.
+    fallen by 64 for good.
 
     Parameters
     ----------

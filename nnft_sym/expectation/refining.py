@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,13 +31,16 @@ class Cells:
     low, high : ndarray, shape (C,)
         Ends of the interval.
     level : ndarray of int, shape (C,)
-        Pieces into which the inner panels are cut: 2^level.
+        How finely the inner panels are cut.
+    side : ndarray, shape (C,)
+        Which half of the space the outer variable runs over: 1 or -1.
     """
 
     support: Indices
     low: Floats
     high: Floats
     level: Indices
+    side: Floats
 
     def __len__(self) -> int:
         return len(self.low)
@@ -49,6 +52,18 @@ class Cells:
             low=self.low[which],
             high=self.high[which],
             level=self.level[which],
+            side=self.side[which],
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[Cells]) -> Cells:
+        """Put several sets of cells one after the other."""
+        return cls(
+            support=np.concatenate([part.support for part in parts]),
+            low=np.concatenate([part.low for part in parts]),
+            high=np.concatenate([part.high for part in parts]),
+            level=np.concatenate([part.level for part in parts]),
+            side=np.concatenate([part.side for part in parts]),
         )
 
 
@@ -97,6 +112,7 @@ def integrate_cells(
     rtol: float,
     scales: dict[int, float],
     radius: float,
+    misplaced: float,
     budget: int,
 ) -> Totals:
     """Divide cells until the error of every entry is below rtol of the largest of its order.
@@ -117,6 +133,8 @@ def integrate_cells(
         For each order a lower bound of that largest moment known already.
     radius : float
         R: how far out the integral goes, for the bound of rounding.
+    misplaced : float
+        Error of the ends of the cells by rounding.
     budget : int
         Nodes after which to give up.
 
@@ -130,7 +148,7 @@ def integrate_cells(
     orders = plan.orders
     entries = len(orders)
     values, errors = np.zeros((supports, entries)), np.zeros((supports, entries))
-    absolute = np.zeros((supports, entries))
+    absolute, steepest = np.zeros((supports, entries)), np.zeros((supports, entries))
     first = np.bincount(cells.support, minlength=supports)
     total_width = np.bincount(cells.support, cells.high - cells.low, minlength=supports)
     spent = 0
@@ -161,12 +179,16 @@ def integrate_cells(
         np.add.at(values, settled, found.values[accept])
         np.add.at(errors, settled, error[accept])
         np.add.at(absolute, settled, found.absolute[accept])
+        if misplaced:
+            density = found.absolute / (cells.high - cells.low)[:, None]
+            np.maximum.at(steepest, settled, density[accept])
         if np.all(accept):
             break
         inner = (found.inner / allowed).max(axis=1) > (found.outer / allowed).max(axis=1)
         cells = _divided(cells.take(~accept), inner[~accept])
     else:
         raise _not_converged(errors, orders, spent)
+    errors += misplaced * steepest
     allowed = allowed_errors(orders, values, absolute, rtol, scales)
     if np.any(errors > allowed):
         raise _not_converged(errors / allowed * rtol, orders, spent)
@@ -206,12 +228,7 @@ def _divided(cells: Cells, inner: NDArray[np.bool_]) -> Cells:
     deeper = replace(deeper, level=deeper.level + 1)
     halved = cells.take(~inner)
     middle = (halved.low + halved.high) / 2
-    return Cells(
-        support=np.concatenate([deeper.support, halved.support, halved.support]),
-        low=np.concatenate([deeper.low, halved.low, middle]),
-        high=np.concatenate([deeper.high, middle, halved.high]),
-        level=np.concatenate([deeper.level, halved.level, halved.level]),
-    )
+    return Cells.joined([deeper, replace(halved, high=middle), replace(halved, low=middle)])
 
 
 def _require_finite(found: Contributions) -> None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 
-from nnft_sym.expectation.creases import crease_arguments
+from nnft_sym.expectation.creases import crease_arguments, transitions
 from nnft_sym.expectation.events import Axis
 
 __all__ = ["Combinations", "Creases", "ordered_axes"]
@@ -25,6 +26,8 @@ Function = Callable[[Any, Floats], Floats]
 
 _SAMPLES = 257
 _BISECTIONS = 60
+# Smooth functions of arguments that range over less need no cells of their own.
+_STEEP = 16.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -127,7 +130,9 @@ class Creases:
         self.lines: list[_Line] = []
         self._roots: list[_Line] = []
         self._curves: list[Function] = []
-        for argument in _arguments(expression, weight, axes):
+        steep = self._steep(expression, axes)
+        self.is_steep = bool(steep)
+        for argument in dict.fromkeys([*_arguments(expression, weight, axes), *steep]):
             if len(axes) == 2 and axes[1].symbol in argument.free_symbols:
                 parts = _affine_parts(argument, axes[1].symbol)
                 if parts is not None:
@@ -138,6 +143,25 @@ class Creases:
                     self._roots.append(self._line(*parts))
                 else:
                     self._curves.append(self.numeric(argument))
+
+    def _steep(self, expression: sp.Expr, axes: tuple[Axis, ...]) -> list[sp.Expr]:
+        """Transitions of arguments that range over more than a smooth rule can follow."""
+        found = []
+        for argument, zero in transitions(expression, tuple(axis.symbol for axis in axes)):
+            corners = []
+            for corner in product(*(_corners(axis) for axis in axes)):
+                rule = {a.symbol: sp.Float(c) for a, c in zip(axes[1:], corner[1:], strict=True)}
+                at = self.numeric(argument.xreplace(rule))
+                corners.append(at(self.everyone, np.full((len(self.everyone), 1), corner[0])))
+            ranges = np.max(corners, axis=0) - np.min(corners, axis=0)
+            if np.max(np.nan_to_num(ranges, nan=np.inf)) > _STEEP:
+                found.append(zero)
+        return found
+
+    @property
+    def everyone(self) -> NDArray[np.intp]:
+        """Numbers of all combinations."""
+        return np.arange(len(self.combinations.probabilities))
 
     def _line(self, slope: sp.Expr, offset: sp.Expr) -> _Line:
         straight = None
@@ -226,6 +250,15 @@ class Creases:
         margin = 1e-9 * (inner[1] - inner[0])
         inside = (height >= inner[0] - margin) & (height <= inner[1] + margin)
         return [meet[inside], *((edge - t) / s for edge in inner), *upright]
+
+
+def _corners(axis: Axis) -> tuple[float, float, float]:
+    """Both ends of a range, or of most of its weight, and a point between."""
+    reach = 4 * float(axis.scale)
+    ends = [float(axis.low), float(axis.high)]
+    low = ends[0] if np.isfinite(ends[0]) else float(axis.centre) - reach
+    high = ends[1] if np.isfinite(ends[1]) else float(axis.centre) + reach
+    return low, (low + high) / 2, high
 
 
 def _sampled_roots(function: Callable[[Floats], Floats], low: float, high: float) -> Floats:

