@@ -249,23 +249,30 @@ def _readout(
     biases: Density | Sequence[Density | None] | None,
     outputs: int | None,
 ) -> Readout:
-    listed = None if isinstance(weights, Density) else tuple(weights)
-    count = outputs if outputs is not None else (1 if listed is None else len(listed))
+    count = outputs
+    if outputs is None:
+        count = len(weights) if isinstance(weights, Sequence) else 1
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise SpecificationError(
             expected="a number of outputs of at least 1", came=f"{outputs!r}", remedy="pass an int"
         )
-    if listed is not None and len(listed) != count:
+    offsets = (None,) * count if biases is None else _one_each(biases, count, "output bias")
+    return Readout(weights=_one_each(weights, count, "readout"), biases=offsets)
+
+
+def _one_each(given: Any, count: int, role: str) -> tuple[Any, ...]:
+    """One density for each output, from one for all or a list of them."""
+    listed = tuple(given) if isinstance(given, Sequence) else (given,) * count
+    if len(listed) != count:
         raise SpecificationError(
-            expected=f"one readout density for each of {count} outputs",
+            expected=f"one {role} density for each of {count} outputs",
             came=f"{len(listed)} densities",
             remedy="drop outputs=, or list as many densities",
         )
-    same = listed if listed is not None else (weights,) * count
-    offsets = (biases,) * count if biases is None or isinstance(biases, Density) else tuple(biases)
-    for density in (*same, *(b for b in offsets if b is not None)):
-        _is_density(density, "readout")
-    return Readout(weights=same, biases=offsets)  # type: ignore[arg-type]
+    for density in listed:
+        if density is not None or role == "readout":
+            _is_density(density, role)
+    return listed
 
 
 def _fixed_inputs(inputs: int | None, weight: Density) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from numbers import Real
-from typing import Any
+from typing import Any, TypeAlias
 
 import sympy as sp
 
@@ -14,7 +14,7 @@ from nnft_sym.language.errors import SpecificationError
 
 __all__ = ["Parameter", "location", "non_negative", "unified", "width_parameter"]
 
-Parameter = float | int | str | sp.Expr
+Parameter: TypeAlias = Any
 """What a scale, mean or width may be given as: a number, a text of the language, an expression."""
 
 

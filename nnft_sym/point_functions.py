@@ -7,7 +7,7 @@ covariances of one law, as derivatives and limits are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -129,7 +129,7 @@ class MomentPolynomial:
         legs = tuple(leg + 1 for leg in block)
         return relabelled(self.law.expression(len(block)), legs)
 
-    def map(self, function) -> MomentPolynomial:  # type: ignore[no-untyped-def]
+    def map(self, function: Callable[[sp.Expr], sp.Expr]) -> MomentPolynomial:
         """Apply a function to every coefficient, dropping those that vanish."""
         mapped = ((partition, function(c)) for partition, c in self.coefficients)
         return MomentPolynomial(self.law, tuple((p, c) for p, c in mapped if c != 0))

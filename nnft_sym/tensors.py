@@ -9,7 +9,7 @@ of a multi-index does not depend on m:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import combinations_with_replacement
@@ -313,10 +313,10 @@ class SymmetricTensor:
         >>> SymmetricTensor(2, 2, [1.0, 5.0, 2.0]).transform([[0, 1], [1, 0]]).entries.tolist()
         [2.0, 5.0, 1.0]
         """
-        rows: Sequence[NDArray[Any]] = np.asarray(matrix)
-        dense = self.dense
+        rows = np.asarray(matrix)
+        dense: NDArray[Any] = self.dense
         for axis in range(self.order):
-            dense = np.moveaxis(np.tensordot(np.asarray(rows), dense, axes=(1, axis)), 0, axis)
+            dense = np.moveaxis(np.tensordot(rows, dense, axes=(1, axis)), 0, axis)
         table = multi_indices(self.order, len(rows))
         return SymmetricTensor(self.order, len(rows), dense[tuple(table.T)])
 

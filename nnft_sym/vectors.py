@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import sympy as sp
@@ -13,7 +13,7 @@ __all__ = ["Vector", "dot", "inputs", "vector"]
 
 
 @dataclass(frozen=True)
-class Vector(Sequence[sp.Symbol]):
+class Vector:
     """A named tuple of real symbols v_1 ... v_d; hashable, so that it can key a density.
 
     Parameters
@@ -45,7 +45,7 @@ class Vector(Sequence[sp.Symbol]):
         """The symbols v_1, ..., v_d."""
         return tuple(sp.Symbol(f"{self.name}_{i + 1}", real=True) for i in range(self.dimension))
 
-    def __getitem__(self, index):  # type: ignore[no-untyped-def]
+    def __getitem__(self, index: int) -> sp.Symbol:
         return self.components[index]
 
     def __len__(self) -> int:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import sympy as sp
@@ -62,7 +64,7 @@ class SymbolicForm(ClosedForm):
         return expanded_determinants(self.in_determinants, self.points)
 
     @cached_property
-    def _function(self):  # type: ignore[no-untyped-def]
+    def _function(self) -> Callable[..., Any]:
         return sp.lambdify(self._symbols, self.in_determinants, modules=["scipy", "numpy"])
 
     @property

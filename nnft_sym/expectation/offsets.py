@@ -32,12 +32,12 @@ def offset_form(factors: tuple[sp.Expr, ...], density: Density) -> ClosedForm | 
     >>> offset_form((sp.cos(Z),) * 2, Uniform(-sp.pi, sp.pi)).expression
     exp(-K_11/2 + K_12 - K_22/2)/2
     """
-    terms = [exponential_terms(factor) for factor in factors]
-    if any(term is None for term in terms):
+    terms = [read for factor in factors if (read := exponential_terms(factor)) is not None]
+    if len(terms) < len(factors):
         return None
-    if any(t.quadratic != 0 or t.degree > 0 for term in terms for t in term):  # type: ignore[union-attr]
+    if any(t.quadratic != 0 or t.degree > 0 for term in terms for t in term):
         return None
-    return _OffsetForm(factors=tuple(terms), density=density)  # type: ignore[arg-type]
+    return _OffsetForm(factors=tuple(terms), density=density)
 
 
 @dataclass(frozen=True, kw_only=True)

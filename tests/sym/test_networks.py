@@ -103,6 +103,9 @@ IMPOSSIBLE = {
     "complex activation": lambda: nn.shallow(sp.exp(sp.I * sp.Symbol("z"))),
     "unknown function": lambda: nn.shallow(sp.gamma(sp.Symbol("z"))),
     "not a density": lambda: nn.shallow(nn.Erf(), weight=1.0),
+    "not a readout": lambda: nn.shallow(nn.Erf(), readout=1.0),
+    "no readout": lambda: nn.shallow(nn.Erf(), readout=None),
+    "not an output bias": lambda: nn.shallow(nn.Erf(), output_bias=[nn.Gaussian(), 1.0], outputs=2),
     "outputs zero": lambda: nn.shallow(nn.Erf(), outputs=0),
     "readouts and outputs disagree": lambda: nn.shallow(
         nn.Erf(), readout=[nn.Gaussian(), nn.Gaussian()], outputs=3

@@ -36,14 +36,14 @@ def derive(factors: tuple[sp.Expr, ...]) -> ClosedForm | None:
     """
     if len(factors) > 2:
         return None
-    halves = [_half_lines(factor) for factor in factors]
-    if any(half is None for half in halves):
+    halves = [half for factor in factors if (half := _half_lines(factor)) is not None]
+    if len(halves) < len(factors):
         return None
     if len(factors) == 1:
-        expression = _one_point(halves[0], covariance(1, 1))  # type: ignore[arg-type]
+        expression = _one_point(halves[0], covariance(1, 1))
         return SymbolicForm(points=1, in_determinants=expression, source="CS09")
     angle = sp.atan2(sp.sqrt(determinant(1, 2)), covariance(1, 2))
-    expression = _shortest(_two_points(*halves))  # type: ignore[misc]
+    expression = _shortest(_two_points(halves[0], halves[1]))
     steps = (
         r"J_{ij} = E[u^i v^j\,\theta(u)\theta(v)],\quad J_{00} = (\pi-\vartheta)/2\pi,"
         r"\quad \cos\vartheta = K_{12}/\sqrt{K_{11}K_{22}}",
@@ -56,7 +56,7 @@ def derive(factors: tuple[sp.Expr, ...]) -> ClosedForm | None:
         source="CS09",
         steps=steps,
         at_zero=tuple(factor.xreplace({Z: sp.Integer(0)}) for factor in factors),
-        one_point=tuple(_one_point(half, covariance(1, 1)) for half in halves),  # type: ignore[arg-type]
+        one_point=tuple(_one_point(half, covariance(1, 1)) for half in halves),
     )
 
 

@@ -23,13 +23,13 @@ def derive(factors: tuple[sp.Expr, ...]) -> ClosedForm | None:
     """
     if len(factors) > 2:
         return None
-    parsed = [_scaled_erf(factor) for factor in factors]
-    if any(item is None for item in parsed):
+    parsed = [read for factor in factors if (read := _scaled_erf(factor)) is not None]
+    if len(parsed) < len(factors):
         return None
-    offsets = sp.Mul(*(offset for offset, _, _ in parsed))  # type: ignore[misc]
+    offsets = sp.Mul(*(offset for offset, _, _ in parsed))
     if len(factors) == 1:
         return SymbolicForm(points=1, in_determinants=offsets, source="W96")
-    (_, a, c), (_, b, e) = parsed  # type: ignore[misc]
+    (_, a, c), (_, b, e) = parsed
     norm = sp.sqrt(1 + 2 * c**2 * covariance(1, 1)) * sp.sqrt(1 + 2 * e**2 * covariance(2, 2))
     arcsine = 2 * sp.asin(2 * c * e * covariance(1, 2) / norm) / sp.pi
     steps = (

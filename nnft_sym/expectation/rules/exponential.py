@@ -42,11 +42,9 @@ def derive(factors: tuple[sp.Expr, ...]) -> ClosedForm | None:
     >>> derive((sp.exp(-Z**2), sp.exp(-Z**2))).expression
     1/sqrt(4*K_11*K_22 + 2*K_11 - 4*K_12**2 + 2*K_22 + 1)
     """
-    read: dict[sp.Expr, tuple[Term, ...] | None] = {f: exponential_terms(f) for f in set(factors)}
-    terms = [read[factor] for factor in factors]
-    if any(term is None for term in terms):
-        return None
-    return _ExponentialForm(factors=tuple(terms))  # type: ignore[arg-type]
+    read = {factor: exponential_terms(factor) for factor in set(factors)}
+    terms = [term for factor in factors if (term := read[factor]) is not None]
+    return _ExponentialForm(factors=tuple(terms)) if len(terms) == len(factors) else None
 
 
 @dataclass(frozen=True, kw_only=True)
