@@ -142,7 +142,7 @@ def _graded(vectors: Floats, breaks: Floats, normal: Floats, radius: float) -> F
     smallest = np.where(np.isfinite(smallest) & (smallest < 0.4), smallest, np.inf)
     smallest = np.maximum(smallest, 1e-14)
     if not np.any(np.isfinite(smallest)):
-        return normal
+        return normal[:, :0]
     steps = int(np.ceil(np.log(0.4 / np.min(smallest)) / np.log(8.0))) + 1
     offsets = smallest[:, :, None] * 8.0 ** np.arange(steps)
     offsets = np.where(offsets < 0.4, offsets, 0.0)
