@@ -8,7 +8,7 @@ from nnft_sym.densities import Density, Gaussian
 from nnft_sym.expectation.covariances import AffineCovariance, LayerCovariance
 from nnft_sym.expectation.gaussian import GaussianLaw
 from nnft_sym.expectation.law import NeuronLaw
-from nnft_sym.expectation.parameter_space import ParameterLaw
+from nnft_sym.expectation.parameter_space.law import ParameterLaw
 from nnft_sym.expectation.unsized import UnsizedLaw
 from nnft_sym.language.errors import NotDerivedError
 from nnft_sym.networks import Dense, Network, Neurons

@@ -10,7 +10,7 @@ import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 
-from nnft_sym.expectation.gram import Gram
+from nnft_sym.expectation.cubature.gram import Gram
 from nnft_sym.expectation.law import InnerProduct, NeuronLaw, relabelled
 from nnft_sym.expectation.variables import covariance, determinant, point_pairs
 

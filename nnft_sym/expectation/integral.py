@@ -9,9 +9,9 @@ import sympy as sp
 
 from nnft_sym.activations import Z
 from nnft_sym.densities import Density
-from nnft_sym.expectation.cubature import gaussian_moments
-from nnft_sym.expectation.gram import Gram
-from nnft_sym.expectation.kinks import find_kinks
+from nnft_sym.expectation.cubature.gram import Gram
+from nnft_sym.expectation.cubature.kinks import find_kinks
+from nnft_sym.expectation.cubature.moments import gaussian_moments
 from nnft_sym.expectation.variables import covariance_matrix
 from nnft_sym.language.errors import AccuracyError
 

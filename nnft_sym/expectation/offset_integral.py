@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from nnft_sym.activations import VARIANCE, Z
 from nnft_sym.densities import Density
-from nnft_sym.expectation.cubature import Values, gaussian_moments
-from nnft_sym.expectation.gram import Gram
-from nnft_sym.expectation.kinks import find_kinks
+from nnft_sym.expectation.cubature.gram import Gram
+from nnft_sym.expectation.cubature.kinks import find_kinks
+from nnft_sym.expectation.cubature.moments import Values, gaussian_moments
 from nnft_sym.expectation.law import Moments
 from nnft_sym.language.errors import AccuracyError
 from nnft_sym.tensors import SymmetricTensor, multi_indices

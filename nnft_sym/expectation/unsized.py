@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from nnft_sym.exactness import Exactness
 from nnft_sym.expectation.law import Moments
-from nnft_sym.expectation.parameter_space import ParameterLaw
+from nnft_sym.expectation.parameter_space.law import ParameterLaw
 from nnft_sym.language.errors import NotDerivedError
 from nnft_sym.networks import Dense
 

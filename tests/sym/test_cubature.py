@@ -12,10 +12,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.special import erf, ndtr
 
-from nnft_sym.expectation import plane
-from nnft_sym.expectation.cubature import gaussian_moments
-from nnft_sym.expectation.gram import Gram
-from nnft_sym.expectation.kinks import find_kinks
+from nnft_sym.expectation.cubature import plane
+from nnft_sym.expectation.cubature.gram import Gram
+from nnft_sym.expectation.cubature.kinks import find_kinks
+from nnft_sym.expectation.cubature.moments import gaussian_moments
 from nnft_sym.language.errors import AccuracyError, InfiniteMomentError, SpecificationError
 from nnft_sym.tensors import multi_indices
 

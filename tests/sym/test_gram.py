@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnft_sym.expectation.gram import Gram
+from nnft_sym.expectation.cubature.gram import Gram
 from nnft_sym.language.errors import SpecificationError
 
 small = st.floats(-3, 3).map(lambda x: round(x, 6))

@@ -24,11 +24,11 @@ from nnft_sym.activations import (
 from nnft_sym.architectures import neurons
 from nnft_sym.densities import Ball, Gaussian, Laplace, Rademacher, Sphere, Uniform
 from nnft_sym.exactness import Exactness
-from nnft_sym.expectation.creases import crease_arguments
-from nnft_sym.expectation.enumeration import EventIntegral
 from nnft_sym.expectation.law import coordinate
-from nnft_sym.expectation.monomials import Monomials
-from nnft_sym.expectation.parameter_space import ParameterLaw
+from nnft_sym.expectation.parameter_space.creases import crease_arguments
+from nnft_sym.expectation.parameter_space.enumeration import EventIntegral
+from nnft_sym.expectation.parameter_space.law import ParameterLaw
+from nnft_sym.expectation.parameter_space.monomials import Monomials
 from nnft_sym.language.errors import AccuracyError, InfiniteMomentError
 from nnft_sym.networks import Dense
 
@@ -325,7 +325,7 @@ def test_narrow_and_steep_neurons_are_seen():
 
 
 def test_what_the_cells_miss_is_refused(monkeypatch):
-    monkeypatch.setattr("nnft_sym.expectation.strips.transitions", lambda *_: ())
+    monkeypatch.setattr("nnft_sym.expectation.parameter_space.strips.transitions", lambda *_: ())
     spike = dense("z + 100*exp(-1000000*(z - 1/8)**2)", Uniform(-1, 1), None)
     with pytest.raises(AccuracyError, match="too narrow"):
         spike.moments([2], np.ones((1, 1)), {})

@@ -13,12 +13,15 @@ from nnft_sym.activations import Cos, Exp, NormalisedExp
 from nnft_sym.architectures import neurons
 from nnft_sym.densities import Ball, Gaussian, Laplace, Rademacher, Sphere, Uniform
 from nnft_sym.exactness import Exactness
-from nnft_sym.expectation.generating import generating_numbers, polar_generating_function
 from nnft_sym.expectation.law import InnerProduct, coordinate
-from nnft_sym.expectation.parameter_space import ParameterLaw
-from nnft_sym.expectation.radial import RADIUS, RadialDensity, radial_integrals
-from nnft_sym.expectation.wave_sums import WaveSum
-from nnft_sym.expectation.waves import radial_amplitude, read_waves
+from nnft_sym.expectation.parameter_space.generating import (
+    generating_numbers,
+    polar_generating_function,
+)
+from nnft_sym.expectation.parameter_space.law import ParameterLaw
+from nnft_sym.expectation.parameter_space.radial import RADIUS, RadialDensity, radial_integrals
+from nnft_sym.expectation.parameter_space.wave_sums import WaveSum
+from nnft_sym.expectation.parameter_space.waves import radial_amplitude, read_waves
 from nnft_sym.language.errors import AccuracyError, InfiniteMomentError
 from nnft_sym.literature import scalar_field_net
 from nnft_sym.networks import Dense

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.polynomial.legendre import legvander
 from numpy.typing import NDArray
 
-from nnft_sym.expectation.panels import gauss
-from nnft_sym.expectation.reach import PointFunction
+from nnft_sym.expectation.cubature.panels import gauss
+from nnft_sym.expectation.cubature.reach import PointFunction
 
 __all__ = ["Chart", "draw_chart"]
 

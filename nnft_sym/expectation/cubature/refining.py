@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from nnft_sym.expectation.products import Products
+from nnft_sym.expectation.cubature.products import Products
 from nnft_sym.language.errors import AccuracyError, InfiniteMomentError
 
 __all__ = ["Cells", "Contributions", "Totals", "allowed_errors", "integrate_cells", "rounding"]

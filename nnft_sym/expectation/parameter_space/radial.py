@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.special import gamma, j0, jv
 
 from nnft_sym.densities import Ball, Density, Gaussian, Sphere
-from nnft_sym.expectation.waves import RADIUS
+from nnft_sym.expectation.parameter_space.waves import RADIUS
 from nnft_sym.language.errors import AccuracyError
 
 __all__ = [

@@ -14,10 +14,10 @@ import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 
-from nnft_sym.expectation.cells import Cells, cell_rule
-from nnft_sym.expectation.events import Axis
-from nnft_sym.expectation.product_sums import finite_sum, products
-from nnft_sym.expectation.strips import Combinations, Creases, ordered_axes
+from nnft_sym.expectation.parameter_space.cells import Cells, cell_rule
+from nnft_sym.expectation.parameter_space.events import Axis
+from nnft_sym.expectation.parameter_space.product_sums import finite_sum, products
+from nnft_sym.expectation.parameter_space.strips import Combinations, Creases, ordered_axes
 from nnft_sym.language.errors import AccuracyError, InfiniteMomentError
 from nnft_sym.tensors import multi_indices, rank_of
 

@@ -7,9 +7,9 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from nnft_sym.expectation.products import Products
-from nnft_sym.expectation.reach import PointFunction
-from nnft_sym.expectation.refining import Totals, allowed_errors, rounding
+from nnft_sym.expectation.cubature.products import Products
+from nnft_sym.expectation.cubature.reach import PointFunction
+from nnft_sym.expectation.cubature.refining import Totals, allowed_errors, rounding
 
 __all__ = ["lattice_moments"]
 

@@ -8,7 +8,7 @@ import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 
-from nnft_sym.expectation.strips import Combinations
+from nnft_sym.expectation.parameter_space.strips import Combinations
 from nnft_sym.language.errors import InfiniteMomentError
 from nnft_sym.tensors import multi_indices, rank_of
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from nnft_sym.expectation.panels import Rule, composite, gauss
-from nnft_sym.expectation.products import Products
-from nnft_sym.expectation.reach import PointFunction
-from nnft_sym.expectation.refining import Cells, Contributions, Totals, integrate_cells
+from nnft_sym.expectation.cubature.panels import Rule, composite, gauss
+from nnft_sym.expectation.cubature.products import Products
+from nnft_sym.expectation.cubature.reach import PointFunction
+from nnft_sym.expectation.cubature.refining import Cells, Contributions, Totals, integrate_cells
 
 __all__ = ["plane_moments"]
 

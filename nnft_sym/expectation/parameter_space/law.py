@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from nnft_sym.activations import VARIANCE, Z
 from nnft_sym.densities import Density
 from nnft_sym.exactness import Exactness
-from nnft_sym.expectation.enumeration import EventIntegral
 from nnft_sym.expectation.law import InnerProduct, Moments, coordinate
-from nnft_sym.expectation.monomials import Monomials
-from nnft_sym.expectation.wave_sums import WaveSum
+from nnft_sym.expectation.parameter_space.enumeration import EventIntegral
+from nnft_sym.expectation.parameter_space.monomials import Monomials
+from nnft_sym.expectation.parameter_space.wave_sums import WaveSum
 from nnft_sym.language.errors import AccuracyError
 from nnft_sym.networks import Dense, Neurons
 from nnft_sym.vectors import Vector

@@ -19,15 +19,15 @@ from numpy.typing import NDArray
 from sympy.utilities.iterables import multiset_permutations
 
 from nnft_sym.densities import Density
-from nnft_sym.expectation.generating import (
+from nnft_sym.expectation.law import InnerProduct, Moments, coordinate
+from nnft_sym.expectation.parameter_space.generating import (
     Polar,
     generating_numbers,
     polar_generating_function,
 )
-from nnft_sym.expectation.infrared import require_finite
-from nnft_sym.expectation.law import InnerProduct, Moments, coordinate
-from nnft_sym.expectation.radial import RadialDensity, radial_integrals
-from nnft_sym.expectation.waves import Wave, product, read_waves
+from nnft_sym.expectation.parameter_space.infrared import require_finite
+from nnft_sym.expectation.parameter_space.radial import RadialDensity, radial_integrals
+from nnft_sym.expectation.parameter_space.waves import Wave, product, read_waves
 from nnft_sym.language.errors import AccuracyError
 from nnft_sym.tensors import SymmetricTensor, multi_indices
 

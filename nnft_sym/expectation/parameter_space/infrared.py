@@ -9,12 +9,16 @@ import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 
-from nnft_sym.expectation.radial import RadialDensity, diverges_at_origin, power_at_origin
-from nnft_sym.expectation.waves import RADIUS, Wave
+from nnft_sym.expectation.parameter_space.radial import (
+    RadialDensity,
+    diverges_at_origin,
+    power_at_origin,
+)
+from nnft_sym.expectation.parameter_space.waves import RADIUS, Wave
 from nnft_sym.language.errors import AccuracyError, InfiniteMomentError
 
 if TYPE_CHECKING:
-    from nnft_sym.expectation.wave_sums import WaveSum
+    from nnft_sym.expectation.parameter_space.wave_sums import WaveSum
 
 __all__ = ["require_finite"]
 

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nnft_sym.expectation.charts import Chart, draw_chart
-from nnft_sym.expectation.gram import Gram
-from nnft_sym.expectation.lines import line_moments
-from nnft_sym.expectation.plane import plane_moments
-from nnft_sym.expectation.products import Products
-from nnft_sym.expectation.reach import PointFunction, find_reach
-from nnft_sym.expectation.refining import Totals
-from nnft_sym.expectation.smooth import lattice_moments
+from nnft_sym.expectation.cubature.charts import Chart, draw_chart
+from nnft_sym.expectation.cubature.gram import Gram
+from nnft_sym.expectation.cubature.lines import line_moments
+from nnft_sym.expectation.cubature.plane import plane_moments
+from nnft_sym.expectation.cubature.products import Products
+from nnft_sym.expectation.cubature.reach import PointFunction, find_reach
+from nnft_sym.expectation.cubature.refining import Totals
+from nnft_sym.expectation.cubature.smooth import lattice_moments
 from nnft_sym.language.errors import AccuracyError, InfiniteMomentError, SpecificationError
 
 __all__ = ["Values", "gaussian_moments"]

@@ -16,8 +16,8 @@ import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 
-from nnft_sym.expectation.creases import crease_arguments, transitions
-from nnft_sym.expectation.events import Axis
+from nnft_sym.expectation.parameter_space.creases import crease_arguments, transitions
+from nnft_sym.expectation.parameter_space.events import Axis
 
 __all__ = ["Combinations", "Creases", "ordered_axes"]
 

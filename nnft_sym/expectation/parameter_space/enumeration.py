@@ -13,9 +13,9 @@ import sympy as sp
 from numpy.typing import NDArray
 
 from nnft_sym.densities import Density
-from nnft_sym.expectation.events import Axis, Event, events_of
 from nnft_sym.expectation.law import Moments, coordinate
-from nnft_sym.expectation.nested import Combinations, integrate
+from nnft_sym.expectation.parameter_space.events import Axis, Event, events_of
+from nnft_sym.expectation.parameter_space.nested import Combinations, integrate
 from nnft_sym.language.errors import AccuracyError
 from nnft_sym.tensors import SymmetricTensor
 

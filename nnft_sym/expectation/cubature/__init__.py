@@ -1,0 +1,1 @@
+"""Moments of functions of Gaussian fields by numerical integration, each with an error bound."""

@@ -1,0 +1,1 @@
+"""Laws of neurons written out in their parameters: waves, radial integrals, enumeration."""
