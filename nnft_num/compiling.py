@@ -13,7 +13,7 @@ import sympy as sp
 
 from nnft_num.plans import FORMAT, Plan
 from nnft_sym.activations import VARIANCE
-from nnft_sym.densities import Density
+from nnft_sym.density import Density
 from nnft_sym.formulas import from_sympy
 from nnft_sym.networks import Dense, Network, Neurons
 

@@ -19,12 +19,12 @@ from .architectures import shallow as shallow
 from .correlators import Correlator as Correlator
 from .cumulants import cumulant as cumulant
 from .densities import Ball as Ball
-from .densities import Density as Density
 from .densities import Gaussian as Gaussian
 from .densities import Laplace as Laplace
 from .densities import Rademacher as Rademacher
 from .densities import Sphere as Sphere
 from .densities import Uniform as Uniform
+from .density import Density as Density
 from .exactness import Exactness as Exactness
 from .kernels import kernel as kernel
 from .language.errors import AccuracyError as AccuracyError

@@ -8,7 +8,8 @@ from typing import Any
 import sympy as sp
 
 from nnft_sym.activations import Activation
-from nnft_sym.densities import Density, Gaussian
+from nnft_sym.densities import Gaussian
+from nnft_sym.density import Density
 from nnft_sym.formulas import from_sympy, to_sympy
 from nnft_sym.language import parse
 from nnft_sym.language.errors import SpecificationError

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sympy as sp
 
-from nnft_sym.densities import Density, Gaussian
+from nnft_sym.densities import Gaussian
+from nnft_sym.density import Density
 from nnft_sym.expectation.covariances import AffineCovariance, LayerCovariance
 from nnft_sym.expectation.gaussian import GaussianLaw
 from nnft_sym.expectation.law import NeuronLaw

@@ -18,7 +18,7 @@ import numpy as np
 import sympy as sp
 
 from nnft_sym.activations import Activation
-from nnft_sym.densities import Density
+from nnft_sym.density import Density
 from nnft_sym.language.errors import SpecificationError
 from nnft_sym.parameters import number_of, unified
 from nnft_sym.vectors import Vector

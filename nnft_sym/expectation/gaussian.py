@@ -11,7 +11,7 @@ import sympy as sp
 from numpy.typing import NDArray
 
 from nnft_sym.activations import Activation
-from nnft_sym.densities import Density
+from nnft_sym.density import Density
 from nnft_sym.exactness import Exactness
 from nnft_sym.expectation.closed import closed_form
 from nnft_sym.expectation.covariances import Covariance

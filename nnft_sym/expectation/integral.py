@@ -8,7 +8,7 @@ import numpy as np
 import sympy as sp
 
 from nnft_sym.activations import Z
-from nnft_sym.densities import Density
+from nnft_sym.density import Density
 from nnft_sym.expectation.cubature.gram import Gram
 from nnft_sym.expectation.cubature.kinks import find_kinks
 from nnft_sym.expectation.cubature.moments import gaussian_moments

@@ -12,7 +12,7 @@ from numpy.polynomial.legendre import leggauss
 from numpy.typing import NDArray
 
 from nnft_sym.activations import VARIANCE, Z
-from nnft_sym.densities import Density
+from nnft_sym.density import Density
 from nnft_sym.expectation.cubature.gram import Gram
 from nnft_sym.expectation.cubature.kinks import find_kinks
 from nnft_sym.expectation.cubature.moments import Values, gaussian_moments

@@ -10,7 +10,7 @@ import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 
-from nnft_sym.densities import Density
+from nnft_sym.density import Density
 from nnft_sym.expectation.exponentials import Term, exponential_terms
 from nnft_sym.expectation.forms import ClosedForm
 from nnft_sym.expectation.variables import covariance_matrix

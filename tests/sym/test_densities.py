@@ -12,7 +12,7 @@ import scipy.stats
 import sympy as sp
 
 from nnft_sym import densities
-from nnft_sym.densities import Density, Draw
+from nnft_sym.density import Density, Draw
 from nnft_sym.language.errors import SpecificationError
 
 SAMPLES = 20_000

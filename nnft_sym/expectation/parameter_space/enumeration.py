@@ -12,7 +12,7 @@ import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 
-from nnft_sym.densities import Density
+from nnft_sym.density import Density
 from nnft_sym.expectation.law import Moments, coordinate
 from nnft_sym.expectation.parameter_space.events import Axis, Event, events_of
 from nnft_sym.expectation.parameter_space.nested import Combinations, integrate

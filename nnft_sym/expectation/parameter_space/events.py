@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from nnft_sym.densities import Ball, Density, Sphere
+from nnft_sym.densities import Ball, Sphere
+from nnft_sym.density import Density
 from nnft_sym.language.errors import NotDerivedError
 
 __all__ = ["Axis", "Event", "events_of"]

@@ -12,7 +12,7 @@ import sympy as sp
 from numpy.typing import NDArray
 from scipy.special import hyp0f1
 
-from nnft_sym.densities import Density
+from nnft_sym.density import Density
 from nnft_sym.language.errors import InfiniteMomentError
 
 __all__ = ["Polar", "generating_numbers", "polar_generating_function"]

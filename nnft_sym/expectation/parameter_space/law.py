@@ -16,7 +16,7 @@ import sympy as sp
 from numpy.typing import NDArray
 
 from nnft_sym.activations import VARIANCE, Z
-from nnft_sym.densities import Density
+from nnft_sym.density import Density
 from nnft_sym.exactness import Exactness
 from nnft_sym.expectation.law import InnerProduct, Moments, coordinate
 from nnft_sym.expectation.parameter_space.enumeration import EventIntegral

@@ -9,7 +9,7 @@ import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 
-from nnft_sym.densities import Density
+from nnft_sym.density import Density
 from nnft_sym.expectation.law import Moments, coordinate
 from nnft_sym.language.errors import AccuracyError
 from nnft_sym.tensors import SymmetricTensor, multi_indices, rank_of

@@ -19,7 +19,8 @@ import sympy as sp
 from numpy.typing import NDArray
 from scipy.special import gamma, j0, jv
 
-from nnft_sym.densities import Ball, Density, Gaussian, Sphere
+from nnft_sym.densities import Ball, Gaussian, Sphere
+from nnft_sym.density import Density
 from nnft_sym.expectation.parameter_space.waves import RADIUS
 from nnft_sym.language.errors import AccuracyError
 

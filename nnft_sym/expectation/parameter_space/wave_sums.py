@@ -18,7 +18,7 @@ import sympy as sp
 from numpy.typing import NDArray
 from sympy.utilities.iterables import multiset_permutations
 
-from nnft_sym.densities import Density
+from nnft_sym.density import Density
 from nnft_sym.expectation.law import InnerProduct, Moments, coordinate
 from nnft_sym.expectation.parameter_space.generating import (
     Polar,
