@@ -1,7 +1,5 @@
-from .checking import Criterion as Criterion
 from .checking import OrderReport as OrderReport
 from .checking import Report as Report
-from .checking import Verdict as Verdict
 from .checking import confront as confront
 from .compiling import compile_plan as compile_plan
 from .estimating import Estimate as Estimate
@@ -11,6 +9,8 @@ from .front import correlators as correlators
 from .front import estimate as estimate
 from .front import sample as sample
 from .plans import Plan as Plan
-from .scaling import Slope as Slope
 from .scaling import Sweep as Sweep
 from .scaling import sweep as sweep
+from .slopes import Slope as Slope
+from .verdicts import Criterion as Criterion
+from .verdicts import Verdict as Verdict

@@ -7,23 +7,22 @@ Each distinct entry of each tensor is one comparison,
 
 and for a theory that vanishes identically scale = N^{1-n/2} sqrt(prod G⁽²⁾_aa over the n legs).
 An entry disagrees if its pull is beyond the level of the family of comparisons, is unresolved if
-its resolution is below the one asked for or not known, and agrees otherwise.
+its resolution is below the one asked for or not known, and agrees otherwise (``verdicts``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cached_property
-from math import comb
+from math import ceil, comb
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import stdtrit
 
 from nnft_num import reports
+from nnft_num.verdicts import Criterion, Verdict, gaussian_freedom, joined, skewness
 from nnft_sym.language.errors import SpecificationError
 from nnft_sym.tensors import SymmetricTensor, multi_indices
 
@@ -33,88 +32,10 @@ if TYPE_CHECKING:
     from nnft_num.estimating import CorrelatorEstimate, Estimate
     from nnft_sym.correlators import Evaluation
 
-__all__ = ["Criterion", "OrderReport", "Report", "Verdict", "confront", "joined"]
+__all__ = ["OrderReport", "Report", "confront"]
 
 _ROUNDING = 1e-12
 """Theories below this fraction of their natural scale are zeros that were rounded."""
-
-
-class Verdict(StrEnum):
-    """What a comparison says."""
-
-    AGREE = "agree"
-    DISAGREE = "disagree"
-    UNRESOLVED = "unresolved"
-
-
-def joined(verdicts: Any) -> Verdict:
-    """Verdict over several: disagree if any disagrees, else unresolved if any is, else agree.
-
-    Examples
-    --------
-    >>> str(joined(["agree", "unresolved"]))
-    'unresolved'
-    """
-    present = set(map(str, verdicts))
-    for verdict in (Verdict.DISAGREE, Verdict.UNRESOLVED):
-        if verdict in present:
-            return verdict
-    return Verdict.AGREE if present else Verdict.UNRESOLVED
-
-
-@dataclass(frozen=True, kw_only=True)
-class Criterion:
-    """What is asked of each comparison of a family.
-
-    Parameters
-    ----------
-    level : float
-        α: probability, at most, that any comparison of the family disagrees by chance.
-    resolution : float
-        Resolution below which a comparison is unresolved.
-    family : int
-        m: number of comparisons; each is tested at level α/m (Bonferroni).
-
-    Raises
-    ------
-    SpecificationError
-        If the level is not in (0, 1), the resolution not positive, or the family empty.
-
-    Examples
-    --------
-    >>> criterion = Criterion(level=0.01, resolution=5.0, family=100)
-    >>> round(float(criterion.threshold(127)), 3)
-    4.03
-    """
-
-    level: float
-    resolution: float
-    family: int
-
-    def __post_init__(self) -> None:
-        if not (0 < self.level < 1 and 0 < self.resolution < np.inf and self.family >= 1):
-            raise SpecificationError(
-                expected="a level between 0 and 1, a resolution above 0, at least one comparison",
-                came=f"level={self.level}, resolution={self.resolution}, family={self.family}",
-                remedy="use level=0.01, resolution=5",
-            )
-
-    def threshold(self, freedom: ArrayLike) -> NDArray[np.float64]:
-        """|pull| beyond which a comparison disagrees: two-sided Student t at level α/m."""
-        quantile: NDArray[np.float64] = -stdtrit(freedom, self.level / self.family / 2)
-        return quantile
-
-    def verdicts(
-        self, pull: ArrayLike, resolution: ArrayLike, freedom: ArrayLike
-    ) -> NDArray[np.str_]:
-        """Verdicts of comparisons; those of unknown resolution (NaN) are unresolved at best."""
-        disagrees = np.abs(pull) > self.threshold(freedom)
-        resolved = np.asarray(resolution) >= self.resolution
-        return np.where(
-            disagrees,
-            str(Verdict.DISAGREE),
-            np.where(resolved, str(Verdict.AGREE), str(Verdict.UNRESOLVED)),
-        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -131,16 +52,16 @@ class OrderReport:
         t and the bound on its error.
     estimate, error : SymmetricTensor
         Estimate and its standard error.
-    freedom : SymmetricTensor
-        Degrees of freedom of the errors.
+    freedom, skew : SymmetricTensor
+        Degrees of freedom of the errors and skewness of the estimates.
     heavy_tailed : SymmetricTensor
         Entries whose error cannot be trusted.
     natural : SymmetricTensor
         N^{1-n/2} sqrt(prod G⁽²⁾_aa).
     exactness : str
         What the theory leaves out.
-    networks : int
-        Number of networks behind the estimate.
+    networks, groups : int
+        Size of the sample and number of groups of the jackknife.
     criterion : Criterion
         What is asked of each entry.
     """
@@ -153,10 +74,12 @@ class OrderReport:
     estimate: SymmetricTensor
     error: SymmetricTensor
     freedom: SymmetricTensor
+    skew: SymmetricTensor
     heavy_tailed: SymmetricTensor
     natural: SymmetricTensor
     exactness: str
     networks: int
+    groups: int
     criterion: Criterion
 
     @property
@@ -167,7 +90,7 @@ class OrderReport:
 
     @cached_property
     def scale(self) -> SymmetricTensor:
-        """Scale of the resolution: the largest |theory|, or the natural one of a vanishing theory."""
+        """The largest |theory| of the tensor, or the natural scale if the theory vanishes."""
         if self.vanishes:
             return self.natural
         largest = np.max(np.abs(self.theory.entries))
@@ -201,10 +124,16 @@ class OrderReport:
         return SymmetricTensor(self.order, self.theory.dimension, ratio)
 
     @cached_property
+    def limit(self) -> SymmetricTensor:
+        """|pull| beyond which each entry disagrees."""
+        limit = self.criterion.limit(self.pull.entries, self.freedom.entries, self.skew.entries)
+        return SymmetricTensor(self.order, self.theory.dimension, limit)
+
+    @cached_property
     def verdicts(self) -> SymmetricTensor:
         """Verdict of each entry."""
         table = self.criterion.verdicts(
-            self.pull.entries, self.resolution.entries, self.freedom.entries
+            self.pull.entries, self.resolution.entries, self.freedom.entries, self.skew.entries
         )
         return SymmetricTensor(self.order, self.theory.dimension, table)
 
@@ -213,50 +142,77 @@ class OrderReport:
         """Verdict over the entries."""
         return joined(np.unique(self.verdicts.entries))
 
+    @cached_property
+    def required(self) -> SymmetricTensor:
+        """Resolution each entry has to reach."""
+        required = self.criterion.required(self.freedom.entries)
+        return SymmetricTensor(self.order, self.theory.dimension, required)
+
     @property
-    def lowest_resolution(self) -> float:
-        """Smallest known resolution; NaN if none is known."""
-        known = self.resolution.entries[~np.isnan(self.resolution.entries)]
-        return float(known.min()) if len(known) else float("nan")
+    def weakest(self) -> int | None:
+        """Position, among the unique entries, of the lowest resolution in units of the required."""
+        relative = self.resolution.entries / self.required.entries
+        return None if np.all(np.isnan(relative)) else int(np.nanargmin(relative))
 
     @property
     def worst(self) -> int | None:
-        """Position, among the unique entries, of the pull closest to or beyond its threshold."""
-        relative = np.abs(self.pull.entries) / self.criterion.threshold(self.freedom.entries)
+        """Position, among the unique entries, of the largest |pull| in units of its limit."""
+        relative = np.abs(self.pull.entries) / self.limit.entries
         return None if np.all(np.isnan(relative)) else int(np.nanargmax(relative))
 
     @property
     def networks_needed(self) -> int | None:
-        """Networks that would resolve every entry whose error falls as 1/sqrt(networks).
+        """Networks that would resolve all entries, as their errors fall with 1/sqrt(networks).
 
-        None if there is none such: all are resolved, or more networks of this kind do not help.
+        Entries that more networks of this kind do not help are left out; None if none remains.
         """
-        wanted = (self.scale.entries / self.criterion.resolution) ** 2
-        room = wanted - self.theory_error.entries**2
-        error = self.error.entries
-        curable = (self.verdicts.entries == Verdict.UNRESOLVED) & (error > 0) & (room > 0)
-        curable &= ~self.heavy_tailed.entries
-        if not curable.any():
+        unresolved = self.verdicts.entries == Verdict.UNRESOLVED
+        helped = unresolved & ~(self.heavy_tailed.entries | self._still | self._limited)
+        if not helped.any():
             return None
-        return _rounded_up(self.networks * float(np.max(error[curable] ** 2 / room[curable])))
+        low, high = 1.0, 2.0
+        while not self._resolved_by(high, helped):
+            low, high = high, 2 * high
+        while high / low > 1 + 1e-9:
+            middle = (low * high) ** 0.5
+            low, high = (low, middle) if self._resolved_by(middle, helped) else (middle, high)
+        return _rounded_up(self.networks * high)
+
+    def _resolved_by(self, factor: float, entries: NDArray[np.bool_]) -> bool:
+        """Whether so many times the networks would resolve the entries."""
+        error = np.hypot(self.error.entries / factor**0.5, self.theory_error.entries)
+        freedom = np.minimum(self.freedom.entries * factor, self.groups - 1)
+        required = self.criterion.required(freedom)
+        return bool(np.all((self.scale.entries >= required * error)[entries]))
+
+    @property
+    def _still(self) -> NDArray[np.bool_]:
+        """Entries whose sample does not fluctuate."""
+        still: NDArray[np.bool_] = self.error.entries == 0
+        return still
+
+    @property
+    def _limited(self) -> NDArray[np.bool_]:
+        """Entries that the theory's own error keeps from being resolved by any sample."""
+        least = self.criterion.required(self.groups - 1)
+        limited: NDArray[np.bool_] = self.theory_error.entries * least >= self.scale.entries
+        return limited
 
     @property
     def reasons(self) -> tuple[str, ...]:
         """Why entries are unresolved, and what would resolve them."""
         unresolved = self.verdicts.entries == Verdict.UNRESOLVED
-        count = len(self.theory)
-        heavy = unresolved & self.heavy_tailed.entries
-        still = unresolved & ~heavy & (self.error.entries == 0)
-        required = self.criterion.resolution
-        limited = unresolved & ~heavy & ~still
-        limited &= self.theory_error.entries * required >= self.scale.entries
-        found = []
-        if heavy.any():
-            found.append(f"heavy tails in {heavy.sum()} of {count} entries: no reliable error")
-        if still.any():
-            found.append(f"the sample does not fluctuate in {still.sum()} of {count} entries")
-        if limited.any():
-            found.append(f"the theory's own error is too large in {limited.sum()} of {count}")
+        heavy = self.heavy_tailed.entries
+        said = (
+            (heavy, "heavy tails, no reliable error"),
+            (self._still & ~heavy, "the sample does not fluctuate"),
+            (self._limited & ~heavy & ~self._still, "the theory's own error is too large"),
+        )
+        found = [
+            f"{words} in {np.sum(where & unresolved)} of {len(self.theory)} entries"
+            for where, words in said
+            if np.any(where & unresolved)
+        ]
         if self.networks_needed is not None:
             found.append(f"{self.networks_needed:.2g} networks would resolve it")
         return tuple(found)
@@ -442,11 +398,15 @@ def _order_report(
         theory_error=evaluation.errors,
         estimate=sample.tensor,
         error=sample.error_tensor,
-        freedom=sample.freedom,
+        freedom=sample.freedom.map(
+            lambda own: np.minimum(own, gaussian_freedom(order, estimate.networks))
+        ),
+        skew=SymmetricTensor(order, dimension, skewness(sample.deviations)),
         heavy_tailed=sample.heavy_tailed,
         natural=SymmetricTensor(order, dimension, natural),
         exactness=str(evaluation.exactness),
         networks=estimate.networks,
+        groups=estimate.groups,
         criterion=criterion,
     )
 
@@ -460,4 +420,4 @@ def _rounded_up(number: float) -> int:
     130000
     """
     digits = max(int(np.floor(np.log10(max(number, 1.0)))) - 1, 0)
-    return int(np.ceil(number / 10**digits)) * 10**digits
+    return ceil(number / 10**digits * (1 - 1e-6)) * 10**digits

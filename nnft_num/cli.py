@@ -12,6 +12,12 @@ from nnft_sym.language.errors import NNFTError
 __all__ = ["main"]
 
 
+class _Refused(click.ClickException):
+    """What the workbench refuses, as one message."""
+
+    exit_code = 2
+
+
 class _Commands(click.Group):
     """Commands whose own errors end as one clear message and exit code 2."""
 
@@ -20,9 +26,7 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except NNFTError as error:
             notes: list[str] = getattr(error, "__notes__", [])
-            fault = click.ClickException(" ".join([str(error), *(f"({note})" for note in notes)]))
-            fault.exit_code = 2
-            raise fault from None
+            raise _Refused(" ".join([str(error), *(f"({note})" for note in notes)])) from None
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -68,7 +72,7 @@ def check(ctx: click.Context, rng: int, networks: int | None, out: Path) -> None
 @click.argument("expression")
 @click.option("--order", type=click.IntRange(1, 8), default=4, show_default=True)
 def derive(expression: str, order: int) -> None:
-    """Print kernel and connected correlator of one hidden layer of neurons EXPRESSION(z) as LaTeX."""
+    """Print kernel and connected correlator of a layer of neurons EXPRESSION(z) as LaTeX."""
     from nnft_sym.architectures import shallow
     from nnft_sym.cumulants import cumulant
     from nnft_sym.kernels import kernel

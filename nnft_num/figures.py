@@ -11,6 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from nnft_num.checking import Report
     from nnft_num.scaling import Sweep
+    from nnft_num.slopes import Slope
 
 __all__ = ["COLOURS", "MARKERS", "plot_report", "plot_sweeps"]
 
@@ -35,11 +36,11 @@ def plot_report(report: Report, ax: Any = None) -> Any:
     -------
     matplotlib.axes.Axes
     """
-    from matplotlib.figure import Figure
-
     if ax is None:
-        ax = Figure(layout="constrained").add_subplot()
-    low, high = 0.0, 0.0
+        from matplotlib import pyplot
+
+        ax = pyplot.subplots(layout="constrained")[1]
+    low = high = 0.0
     for number, order in enumerate(report.orders):
         with np.errstate(divide="ignore", invalid="ignore"):
             theory = order.theory.entries / order.scale.entries
@@ -91,7 +92,9 @@ def plot_sweeps(sweeps: Sequence[Sweep], titles: Sequence[str]) -> Any:
         panel.set(xscale="log", yscale="log", title=title)
         panel.set_xticks(widths, labels=[str(width) for width in widths])
         panel.set_xticks([], minor=True)
-        panel.legend(frameon=False, fontsize="small")
+        low, high = panel.get_ylim()
+        panel.set_ylim(low, high * (high / low) ** 0.6)
+        panel.legend(frameon=False, fontsize="small", loc="upper right")
     for panel in panels.flat[len(sweeps) :]:
         panel.set_visible(False)
     figure.supxlabel("width N")
@@ -99,8 +102,10 @@ def plot_sweeps(sweeps: Sequence[Sweep], titles: Sequence[str]) -> Any:
     return figure
 
 
-def _plot_slope(panel: Any, slope: Any, colour: str, marker: str) -> None:
+def _plot_slope(panel: Any, slope: Slope, colour: str, marker: str) -> None:
     widths = [a.width for a in slope.amplitudes]
+    resolved = not np.isnan(slope.value)
+    measured = f"slope {slope.value:.2f}±{slope.error:.2f}" if resolved else "slope unresolved"
     panel.errorbar(
         widths,
         [a.value for a in slope.amplitudes],
@@ -110,6 +115,6 @@ def _plot_slope(panel: Any, slope: Any, colour: str, marker: str) -> None:
         markersize=4,
         linewidth=0,
         elinewidth=1,
-        label=f"$n={slope.order}$: slope {slope.value:.2f}±{slope.error:.2f}",
+        label=f"$n={slope.order}$: {measured}",
     )
     panel.plot(widths, [a.theory for a in slope.amplitudes], color=colour, linewidth=0.9)

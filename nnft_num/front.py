@@ -274,7 +274,8 @@ def evaluated(
     theory: dict[int, Evaluation] = {}
     for order in dict.fromkeys((*orders, 2)):
         with _context(f"for order {order} of {net.name}"):
-            formula: Correlator = kernel(net) if order == 2 and net.depth > 1 else cumulant(net, order)
+            limit = order == 2 and net.depth > 1
+            formula: Correlator = kernel(net) if limit else cumulant(net, order)
             if formula.exactness.kind is Kind.TRUNCATED:
                 raise NotDerivedError(
                     expected="a theory that is exact at the width of the sample",

@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnft_num import reports
-from nnft_num.checking import Verdict, joined
 from nnft_num.draws import key_from_rng
 from nnft_num.scaling import Sweep, sweep
+from nnft_num.slopes import Slope
+from nnft_num.verdicts import Verdict, joined
 from nnft_sym.literature import cos_net, erf_net, gauss_net, relu_net, scalar_field_net
 from nnft_sym.networks import Network
 
@@ -39,8 +40,8 @@ class Task:
         Points.
     widths : mapping of int to tuple of int
         Widths for each order.
-    networks : int
-        Number of networks at each width.
+    networks : int or mapping of int to int
+        Number of networks, at each width.
     params : mapping
         Parameters without the width.
     """
@@ -48,7 +49,7 @@ class Task:
     network: Network
     X: NDArray[np.float64]
     widths: Mapping[int, tuple[int, ...]]
-    networks: int
+    networks: int | Mapping[int, int]
     params: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -91,33 +92,33 @@ def literature_tasks(networks: int | None = None) -> tuple[Task, ...]:
     line = np.array([-1.0, -0.6, -0.2, 0.2, 0.6, 1.0])[:, None]
     half_line = np.array([0.2, 0.4, 0.6, 0.8, 1.0, 1.2])[:, None]
     plane = np.array([[-0.6, 0.2], [0.2, 0.6], [1.0, -0.2], [0.2, -1.0]])
+    quadrant = np.array([[0.2, 0.4], [0.6, 0.2], [1.0, 0.6], [0.4, 1.2]])
     space = np.array([[-0.6, 0.2, 1.0], [0.2, 0.6, -0.2], [1.0, -1.0, 0.6]])
-    scales = {"sigma_w": 1.0, "sigma_v": 1.0}
-    with_bias, without_bias = scales | {"sigma_b": 0.3}, scales | {"sigma_b": 0.0}
-    wide = {2: (1, 2, 4, 8), 4: (1, 2, 4, 8), 6: (1, 2, 3)}
+    unit = {"sigma_w": 1.0, "sigma_v": 1.0}
+    lognormal = {"sigma_b": 0.3, "sigma_v": 1.0}
+    free = {"m": 1.0, "Lambda": 1.5}
+    widths = {2: (1, 2, 4, 8), 4: (1, 2, 4, 8), 6: (1, 2, 3)}
 
     def task(
-        net: Network,
-        X: NDArray[np.float64],
-        params: Mapping[str, float],
-        count: int,
-        widths: Mapping[int, tuple[int, ...]] = wide,
+        net: Network, X: NDArray[np.float64], params: Mapping[str, float], *millions: float
     ) -> Task:
-        return Task(network=net, X=X, widths=widths, networks=networks or count, params=params)
+        """Task with numbers for N = 1, 2, 3: the relative error of order 6 grows as N²."""
+        own = {N: int(1e6 * count) for N, count in zip((1, 2, 3), millions, strict=True)}
+        own |= {4: 300_000, 8: 400_000}
+        return Task(network=net, X=X, widths=widths, networks=networks or own, params=params)
 
-    field_params = {"m": 1.0, "Lambda": 1.5}
     return (
-        task(gauss_net(), 0.01 * line, with_bias, 10**6),
-        task(erf_net(), line, scales | {"sigma_b": 1.0}, 10**6),
-        task(relu_net(), half_line, without_bias, 10**6),
-        task(cos_net(), line, scales, 10**6),
-        task(scalar_field_net(1), line, field_params, 10**6),
-        task(gauss_net(), plane, with_bias | {"sigma_w": 0.3}, 10**6),
-        task(erf_net(), plane, without_bias, 10**6),
-        task(relu_net(), plane, without_bias, 10**6),
-        task(cos_net(), space, scales, 10**6),
-        task(scalar_field_net(2), plane, field_params, 10**6),
-        task(scalar_field_net(3), space, field_params, 10**6),
+        task(gauss_net(), 0.01 * line, lognormal | {"sigma_w": 1.0}, 1, 2, 5),
+        task(erf_net(), line, unit | {"sigma_b": 1.0}, 0.5, 1, 2),
+        task(relu_net(), half_line, unit | {"sigma_b": 0.0}, 1, 1, 1),
+        task(cos_net(), line, unit, 0.5, 1, 2),
+        task(scalar_field_net(1), line, free, 0.5, 1, 1.5),
+        task(gauss_net(), plane, lognormal | {"sigma_w": 0.3}, 1, 2, 5),
+        task(erf_net(), plane, unit | {"sigma_b": 0.0}, 0.5, 1, 2),
+        task(relu_net(), quadrant, unit | {"sigma_b": 0.0}, 1, 1, 1),
+        task(cos_net(), space, unit, 0.5, 2, 5),
+        task(scalar_field_net(2), plane, free, 0.5, 1, 2),
+        task(scalar_field_net(3), space, free, 0.5, 1, 2),
     )
 
 
@@ -177,39 +178,50 @@ def summary_line(task: Task, result: Sweep, order: int) -> tuple[str, ...]:
     """Cells of the line for one network and order: worst over widths, slope, verdict."""
     entries = result.of_order(order)
     slope = result.slope(order)
-    known = [entry for entry in entries.values() if entry.worst is not None]
     worst = max(
-        ((float(entry.pull.entries[entry.worst]), _limit(entry)) for entry in known),
+        (
+            (float(entry.pull.entries[entry.worst]), float(entry.limit.entries[entry.worst]))
+            for entry in entries.values()
+            if entry.worst is not None
+        ),
         key=lambda pair: abs(pair[0]) / pair[1],
         default=(float("nan"), float("nan")),
     )
-    low = min((entry.lowest_resolution for entry in entries.values()), default=float("nan"))
+    weakest = min(
+        (
+            (
+                float(entry.resolution.entries[entry.weakest]),
+                float(entry.required.entries[entry.weakest]),
+            )
+            for entry in entries.values()
+            if entry.weakest is not None
+        ),
+        key=lambda pair: pair[0] / pair[1],
+        default=(float("nan"), float("nan")),
+    )
     verdict = str(result.verdict_of(order))
-    needed = [n for entry in entries.values() if (n := entry.networks_needed) is not None]
-    if needed:
-        verdict += f"; {max(needed):.2g} networks would resolve it"
+    for width, entry in entries.items():
+        if entry.reasons:
+            verdict += f"; N={width}: {', '.join(entry.reasons)}"
     return (
         task.network.name.split(",")[0],
         str(task.X.shape[1]),
         str(order),
         ",".join(map(str, task.widths[order])),
-        f"{worst[0]:+.2f} of {worst[1]:.2f}",
-        f"{low:.3g}",
+        reports.limited(*worst),
+        reports.at_least(*weakest),
         "none" if slope is None else f"{_slope(slope)} against {slope.claimed:g}",
         verdict,
     )
 
 
-def _limit(entry: Any) -> float:
-    return float(entry.criterion.threshold(entry.freedom.entries[entry.worst]))
-
-
-def _slope(slope: Any) -> str:
-    return reports.uncertain(slope.value, slope.error)
+def _slope(slope: Slope) -> str:
+    resolved = not np.isnan(slope.value)
+    return reports.uncertain(slope.value, slope.error) if resolved else "unresolved"
 
 
 def _aligned(cells: Sequence[str]) -> str:
-    widths = (16, 1, 5, 9, 14, 10, 22, 0)
+    widths = (16, 1, 5, 9, 14, 12, 22, 0)
     return "  ".join(c.ljust(w) for c, w in zip(cells, widths, strict=True)).rstrip()
 
 
@@ -241,8 +253,8 @@ def _summary_table(outcome: Outcome) -> str:
         for order in result.orders:
             cells = list(summary_line(task, result, order))
             slope = result.slope(order)
-            cells[4] = cells[4].split()[0]
-            cells[6] = "{--}" if slope is None else _slope(slope)
+            cells[4], cells[5] = cells[4].split()[0], cells[5].split()[0]
+            cells[6] = "{--}" if slope is None or np.isnan(slope.value) else _slope(slope)
             claimed = "{--}" if slope is None else f"{slope.claimed:g}"
             cells[7:] = [claimed, str(result.verdict_of(order))]
             rows.append([reports.latex_text(cells[0]), *cells[1:]])

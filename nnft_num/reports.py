@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nnft_num.scaling import Sweep
 
 __all__ = [
+    "at_least",
     "columns",
     "dataframe",
     "html",
@@ -24,6 +25,7 @@ __all__ = [
     "latex_cell",
     "latex_table",
     "latex_text",
+    "limited",
     "parameters",
     "sweep_text",
     "text",
@@ -57,7 +59,12 @@ def uncertain(value: float, error: float) -> str:
         return f"{value:.4g}"
     from uncertainties import ufloat
 
-    return re.sub(r"e([+-])0*(\d)", lambda m: f"e{m[1].strip('+')}{m[2]}", f"{ufloat(value, error):.2uS}")
+    return _plain_exponent(f"{ufloat(value, error):.2uS}")
+
+
+def _plain_exponent(number: str) -> str:
+    """Exponents as siunitx writes them: e-7 in place of e-07."""
+    return re.sub(r"e([+-])0*(\d)", lambda m: f"e{m[1].strip('+')}{m[2]}", number)
 
 
 def parameters(params: Mapping[str, float]) -> str:
@@ -100,12 +107,34 @@ def text(report: Report, *, entries: int = 0) -> str:
         ),
         f"verdict: {report.verdict} (family-wise level {criterion.level:g} over "
         f"{_count(criterion.family, 'comparison')}, |pull| beyond "
-        f"{float(criterion.threshold(report.groups - 1)):.2f} at {report.groups - 1} degrees of "
+        f"{float(criterion.limit(1.0, report.groups - 1)):.2f} at {report.groups - 1} degrees of "
         f"freedom; resolution {criterion.resolution:g} asked for)",
     ]
     if entries:
         lines.append(_worst_entries(report, entries))
     return "\n".join(lines)
+
+
+def limited(pull: float, limit: float) -> str:
+    """Pull and the limit beyond which it disagrees.
+
+    Examples
+    --------
+    >>> limited(1.234, 4.5), limited(0.3, 1e9)
+    ('+1.23 of 4.50', '+0.30 of 1e+09')
+    """
+    return f"{pull:+.2f} of " + (f"{limit:.2f}" if limit < 1000 else f"{limit:.0e}")
+
+
+def at_least(resolution: float, required: float) -> str:
+    """Resolution and the one it has to reach.
+
+    Examples
+    --------
+    >>> at_least(123.4, 5.0)
+    '123 of 5'
+    """
+    return f"{resolution:.3g} of {required:.3g}"
 
 
 def _count(number: int, noun: str) -> str:
@@ -116,10 +145,14 @@ def _line(order: OrderReport) -> tuple[str, ...]:
     pull = "unknown"
     if order.worst is not None:
         position = order.worst
-        limit = float(order.criterion.threshold(order.freedom.entries[position]))
         index = ",".join(map(str, order.theory.indices[position]))
-        pull = f"{order.pull.entries[position]:+.2f} of {limit:.2f} at [{index}]"
-    low = order.lowest_resolution
+        largest = limited(order.pull.entries[position], order.limit.entries[position])
+        pull = f"{largest} at [{index}]"
+    low = "unknown"
+    if order.weakest is not None:
+        low = at_least(
+            order.resolution.entries[order.weakest], order.required.entries[order.weakest]
+        )
     scale = float(np.max(order.scale.entries))
     verdict = "; ".join((str(order.verdict), *order.reasons))
     return (
@@ -127,7 +160,7 @@ def _line(order: OrderReport) -> tuple[str, ...]:
         str(len(order.theory)),
         f"{scale:.4g}" + (" (zero)" if order.vanishes else ""),
         pull,
-        "unknown" if np.isnan(low) else f"{low:.3g}",
+        low,
         verdict,
     )
 
@@ -155,28 +188,26 @@ def sweep_text(sweep: Sweep) -> str:
 
 
 def _worst_entries(report: Report, entries: int) -> str:
-    rows = []
-    for order in report.orders:
-        for position in _ranked(order)[:entries]:
-            rows.append(
-                (
-                    str(order.order),
-                    ",".join(map(str, order.theory.indices[position])),
-                    f"{order.theory.entries[position]:.6g}",
-                    uncertain(order.estimate.entries[position], order.error.entries[position]),
-                    f"{order.pull.entries[position]:+.2f}",
-                    f"{order.resolution.entries[position]:.3g}",
-                    str(order.verdicts.entries[position]),
-                )
-            )
-    return columns(
-        ("order", "fields", "theory", "estimate", "pull", "resolution", "verdict"), rows
-    )
+    rows = [
+        (
+            str(order.order),
+            ",".join(map(str, order.theory.indices[position])),
+            f"{order.theory.entries[position]:.6g}",
+            uncertain(order.estimate.entries[position], order.error.entries[position]),
+            limited(order.pull.entries[position], order.limit.entries[position]),
+            f"{order.resolution.entries[position]:.3g}",
+            str(order.verdicts.entries[position]),
+        )
+        for order in report.orders
+        for position in _ranked(order)[:entries]
+    ]
+    header = ("order", "fields", "theory", "estimate", "pull", "resolution", "verdict")
+    return columns(header, rows)
 
 
 def _ranked(order: OrderReport) -> list[int]:
-    """Positions of the entries, largest |pull| first, unknown pulls last."""
-    size = np.nan_to_num(np.abs(order.pull.entries), nan=-1.0)
+    """Positions of the entries, largest |pull| in units of its limit first, unknown pulls last."""
+    size = np.nan_to_num(np.abs(order.pull.entries) / order.limit.entries, nan=-1.0)
     return [int(position) for position in np.argsort(-size, kind="stable")]
 
 
@@ -198,8 +229,11 @@ def dataframe(report: Report) -> Any:
                     "estimate": order.estimate.entries,
                     "error": order.error.entries,
                     "degrees_of_freedom": order.freedom.entries,
+                    "skewness": order.skew.entries,
                     "pull": order.pull.entries,
+                    "limit": order.limit.entries,
                     "resolution": order.resolution.entries,
+                    "required": order.required.entries,
                     "heavy_tailed": order.heavy_tailed.entries,
                     "verdict": order.verdicts.entries.astype(object),
                 }
@@ -246,7 +280,7 @@ def latex_cell(value: float, digits: str = ".5g") -> str:
         return "{--}"
     if np.isinf(value):
         return r"{$\infty$}" if value > 0 else r"{$-\infty$}"
-    return re.sub(r"e([+-])0*(\d)", lambda m: f"e{m[1].strip('+')}{m[2]}", f"{value:{digits}}")
+    return _plain_exponent(f"{value:{digits}}")
 
 
 def latex_table(
@@ -264,28 +298,29 @@ def latex_table(
     return "% \\usepackage{booktabs,siunitx}\n" + body
 
 
+def _latex_row(order: OrderReport, position: int) -> tuple[str, ...]:
+    fields = order.theory.indices[position]
+    legs = " ".join(str(field // order.outputs + 1) for field in fields)
+    if order.outputs > 1:
+        legs += "; " + " ".join(str(field % order.outputs + 1) for field in fields)
+    trusted = not order.heavy_tailed.entries[position]
+    error = order.error.entries[position] if trusted else float("nan")
+    return (
+        f"${order.order}$",
+        legs,
+        latex_cell(order.theory.entries[position]),
+        uncertain(order.estimate.entries[position], error),
+        latex_cell(order.pull.entries[position], ".2f"),
+        latex_cell(order.resolution.entries[position], ".3g"),
+        str(order.verdicts.entries[position]),
+    )
+
+
 def latex(report: Report, *, rows: int = 8) -> str:
     """Table of the worst entries of each order, points counted from 1."""
-    cells = []
-    for order in report.orders:
-        for position in _ranked(order)[:rows]:
-            fields = order.theory.indices[position]
-            legs = " ".join(str(field // order.outputs + 1) for field in fields)
-            if order.outputs > 1:
-                legs += "; " + " ".join(str(field % order.outputs + 1) for field in fields)
-            value, error = order.estimate.entries[position], order.error.entries[position]
-            heavy = bool(order.heavy_tailed.entries[position])
-            cells.append(
-                (
-                    f"${order.order}$",
-                    legs,
-                    latex_cell(order.theory.entries[position]),
-                    uncertain(value, np.nan if heavy else error),
-                    latex_cell(order.pull.entries[position], ".2f"),
-                    latex_cell(order.resolution.entries[position], ".3g"),
-                    str(order.verdicts.entries[position]),
-                )
-            )
+    cells = [
+        _latex_row(order, position) for order in report.orders for position in _ranked(order)[:rows]
+    ]
     criterion = report.criterion
     points, dimension = report.X.shape
     verdicts = "; ".join(
@@ -294,8 +329,8 @@ def latex(report: Report, *, rows: int = 8) -> str:
     )
     caption = latex_text(
         f"{report.network} at {parameters(report.params)}: theory against {report.networks} "
-        f"networks at {_count(points, 'point')} in d={dimension}, entries with the largest pulls, points "
-        f"counted from 1. {verdicts}. Family-wise level {criterion.level:g} over "
+        f"networks at {_count(points, 'point')} in d={dimension}, entries with the largest pulls, "
+        f"points counted from 1. {verdicts}. Family-wise level {criterion.level:g} over "
         f"{_count(criterion.family, 'comparison')}; resolution {criterion.resolution:g} asked for."
     )
     outputs = any(order.outputs > 1 for order in report.orders)

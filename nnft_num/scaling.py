@@ -1,15 +1,4 @@
-"""Sweeps over the width: a report for each width, and the powers of 1/N.
-
-A sampled tensor E with noise has E|E|² = |T|² + noise, so the logarithm of its norm flattens where
-the noise takes over.  Two amplitudes without that bias are used:
-
-- where the theory T is exact, the projection A = <T, E>/|T|, linear in E, equal to |T| on average;
-- where it is the limit of infinite width, the deviation Q = |E - T|² - trace of the covariance of
-  E, equal on average to |E[E] - T|², and A = √Q.
-
-Their errors follow from the groups of the jackknife.  The slope s of log A in log N is fitted by
-weighted least squares over the widths that are resolved.
-"""
+"""Sweeps over the width: a report for each width, and the powers of 1/N."""
 
 from __future__ import annotations
 
@@ -24,180 +13,18 @@ import sympy as sp
 from numpy.typing import ArrayLike, NDArray
 
 from nnft_num import reports
-from nnft_num.checking import Criterion, OrderReport, Report, Verdict, confront, joined
+from nnft_num.checking import OrderReport, Report, confront
 from nnft_num.draws import key_from_rng
-from nnft_num.estimating import CorrelatorEstimate, Estimate
+from nnft_num.estimating import Estimate
 from nnft_num.front import correlators, evaluated, merged, wanted_orders
-from nnft_num.tails import effective_freedom
+from nnft_num.slopes import Amplitude, Slope, deviation, fit_slope, projection
+from nnft_num.verdicts import Criterion, Verdict, joined
 from nnft_sym.cumulants import cumulant
 from nnft_sym.kernels import kernel
 from nnft_sym.language.errors import SpecificationError
 from nnft_sym.networks import Network
-from nnft_sym.tensors import SymmetricTensor
 
-__all__ = ["Amplitude", "Slope", "Sweep", "deviation", "fit_slope", "projection", "sweep"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Amplitude:
-    """Size of a tensor, or of its deviation, measured at one width.
-
-    Parameters
-    ----------
-    width : int
-        N.
-    value, error : float
-        A and its standard error.
-    freedom : float
-        Degrees of freedom of the error.
-    theory : float
-        |T| where the theory gives it, else NaN.
-    """
-
-    width: int
-    value: float
-    error: float
-    freedom: float
-    theory: float = float("nan")
-
-    @property
-    def resolution(self) -> float:
-        """|T|/error, or A/error where there is no theory; NaN where the error is not known."""
-        size = self.value if np.isnan(self.theory) else self.theory
-        return size / self.error if self.error > 0 else float("nan")
-
-
-def projection(
-    theory: SymmetricTensor, sample: CorrelatorEstimate, *, width: int
-) -> Amplitude:
-    """Project an estimate E on a theory T: A = <T, E>/|T|.
-
-    Linear in E, A is |T| on average if the theory holds, whatever the noise; its error is that of
-    the same combination over the groups of the jackknife.
-    """
-    weights = theory.multiplicities * theory.entries / theory.norm()
-    groups = weights @ sample.deviations
-    trusted = not np.any(sample.heavy_tailed.entries)
-    error = float(np.sqrt(groups @ groups))
-    return Amplitude(
-        width=width,
-        value=float(weights @ sample.tensor.entries),
-        error=error if trusted else float("nan"),
-        freedom=float(effective_freedom(groups[None])[0]),
-        theory=theory.norm(),
-    )
-
-
-def deviation(limit: SymmetricTensor, sample: CorrelatorEstimate, *, width: int) -> Amplitude:
-    """Size of the deviation of an estimate E from a limit T: A² = |E - T|² - trace cov E.
-
-    The square is unbiased for the square of the mean δ of E - T.  For normal noise of covariance C
-    its variance is 4 δᵀCδ + 2 tr C², estimated by 4 (E-T)ᵀC(E-T) - 2 tr C², whose noise is
-    subtracted too, and at least 2 tr C².  A square below zero gives A = 0.
-    """
-    root = np.sqrt(limit.multiplicities)
-    delta = root * (sample.tensor.entries - limit.entries)
-    groups = root[:, None] * sample.deviations
-    covariance = groups @ groups.T
-    square = float(delta @ delta - np.trace(covariance))
-    noise = 2 * np.sum(covariance**2)
-    spread = float(np.sqrt(max(4 * delta @ covariance @ delta - noise, noise)))
-    value = np.sqrt(max(square, 0.0))
-    trusted = value > 0 and not np.any(sample.heavy_tailed.entries)
-    return Amplitude(
-        width=width,
-        value=float(value),
-        error=spread / (2 * value) if trusted else float("nan"),
-        freedom=float(effective_freedom((delta @ groups)[None])[0]),
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Slope:
-    """A measured power of the width against the one that is claimed.
-
-    Parameters
-    ----------
-    order : int
-        n: order of the correlator.
-    what : str
-        The quantity whose power is measured.
-    amplitudes : tuple of Amplitude
-        A at each width.
-    claimed : float
-        The power the theory claims.
-    value, error : float
-        Slope of log A in log N and its standard error; NaN if too few widths are resolved.
-    freedom : float
-        Degrees of freedom of the error.
-    criterion : Criterion
-        What is asked of the comparison.
-    """
-
-    order: int
-    what: str
-    amplitudes: tuple[Amplitude, ...]
-    claimed: float
-    value: float
-    error: float
-    freedom: float
-    criterion: Criterion
-
-    @property
-    def pull(self) -> float:
-        """(claimed - slope)/error."""
-        return (self.claimed - self.value) / self.error
-
-    @property
-    def resolution(self) -> float:
-        """Distance 1 between successive powers of 1/N, over the error."""
-        return 1.0 / self.error
-
-    @property
-    def verdict(self) -> Verdict:
-        """Verdict on the claimed power."""
-        return Verdict(str(self.criterion.verdicts(self.pull, self.resolution, self.freedom)))
-
-    def __str__(self) -> str:
-        if np.isnan(self.value):
-            return f"slope of {self.what}: too few widths are resolved; {self.verdict}"
-        return (
-            f"slope of {self.what}: {reports.uncertain(self.value, self.error)} against "
-            f"{self.claimed:g}, pull {self.pull:+.2f}; {self.verdict}"
-        )
-
-
-def fit_slope(
-    amplitudes: Sequence[Amplitude], *, resolution: float, correction: bool = False
-) -> tuple[float, float, float]:
-    """Fit log A = c + s log N by weighted least squares; return s, its error, its freedom.
-
-    Widths are used if their resolution, by the theory where there is one and so free of noise,
-    is at least the one given.  With ``correction`` a term b/N is fitted as well: the next order of
-    a truncated expansion, which would otherwise pass for a wrong power.
-
-    Examples
-    --------
-    >>> points = [Amplitude(width=N, value=3 / N, error=0.01 / N, freedom=127) for N in (1, 2, 4)]
-    >>> slope, error, freedom = fit_slope(points, resolution=5)
-    >>> round(slope, 12), round(error, 4)
-    (-1.0, 0.0051)
-    """
-    used = [a for a in amplitudes if a.resolution >= resolution and a.value > 0]
-    unknowns = 3 if correction else 2
-    if len({a.width for a in used}) < unknowns:
-        return float("nan"), float("nan"), 1.0
-    N = np.array([float(a.width) for a in used])
-    relative = np.array([a.error / a.value for a in used])
-    basis = [np.ones_like(N), np.log(N)] + ([1 / N] if correction else [])
-    design = np.stack(basis, axis=1) / relative[:, None]
-    weights = np.linalg.pinv(design)[1] / relative
-    parts = (weights * relative) ** 2
-    variance = parts.sum()
-    # Welch and Satterthwaite: freedom of a sum of independent variances
-    freedom = variance**2 / np.sum(parts**2 / np.array([a.freedom for a in used]))
-    values = np.log([a.value for a in used])
-    return float(weights @ values), float(np.sqrt(variance)), float(freedom)
+__all__ = ["Sweep", "sweep"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -267,7 +94,7 @@ def sweep(
     X: ArrayLike,
     widths: Iterable[int] | Mapping[int, Iterable[int]],
     orders: Iterable[int] = (2, 4),
-    networks: int = 10**5,
+    networks: int | Mapping[int, int] = 10**5,
     rng: Any = None,
     *,
     level: float = 0.01,
@@ -293,9 +120,12 @@ def sweep(
     widths : iterable of int, or mapping of int to iterable of int
         N: at least two, and three for a deep network; a mapping gives the widths of each order, as
         the resolution of high orders falls with N.
-    orders, networks, rng, route, executor, progress, params, **values
-        As in :func:`nnft_num.correlators`, ``networks`` at each width; parameters without widths.
-        Orders are those of ``widths`` if it is a mapping.
+    orders : iterable of int
+        Orders, if ``widths`` is not a mapping.
+    networks : int or mapping of int to int
+        Number of networks at each width; a mapping gives that of each width.
+    rng, route, executor, progress, params, **values
+        As in :func:`nnft_num.correlators`; parameters without widths.
     level, resolution : float
         As in :func:`nnft_num.check`; the level is that of the whole sweep.
 
@@ -313,7 +143,7 @@ def sweep(
     Examples
     --------
     >>> import nnft_sym as nn
-    >>> result = sweep(nn.cos_net(), [0.0, 1.0], (1, 2, 4), networks=10**4, rng=0,
+    >>> result = sweep(nn.cos_net(), [0.0, 1.0], (1, 2, 4), networks=10**5, rng=0,
     ...                sigma_w=1, sigma_v=1)
     >>> str(result.verdict), result.slope(4).claimed
     ('agree', -1.0)
@@ -328,6 +158,7 @@ def sweep(
             remedy="pass widths=(...) alone",
         )
     sizes = sorted({size for listed in schedule.values() for size in listed})
+    counts = _counts(networks, sizes)
     numbers = {size: net.bind(given | dict.fromkeys(names, size)) for size in sizes}
     seeds = np.random.SeedSequence(key_from_rng(rng)).spawn(len(sizes))
 
@@ -336,7 +167,7 @@ def sweep(
             net,
             points,
             [order for order, listed in schedule.items() if size in listed],
-            networks,
+            counts[size],
             seeds[sizes.index(size)],
             route=route,
             executor=executor,
@@ -376,7 +207,9 @@ def sweep(
         results.append(report)
         for order in theory:
             if order in powers and not report[order].vanishes:
-                amplitude = projection(theory[order].values, estimate[order], width=size)
+                amplitude = projection(
+                    theory[order].values, estimate[order], width=size, networks=counts[size]
+                )
                 found[order].append(amplitude)
     return Sweep(
         network=net.name,
@@ -405,7 +238,11 @@ def _limit_sweep(
         if order != 2:
             cumulant(net, order)
     limit = kernel(net).evaluate(X, params=next(iter(numbers.values()))).values
-    amplitudes = [deviation(limit, sampled(size)[2], width=size) for size in numbers]
+    amplitudes = []
+    for size in numbers:
+        estimate = sampled(size)
+        found = deviation(limit, estimate[2], width=size, networks=estimate.networks)
+        amplitudes.append(found)
     criterion = Criterion(level=level, resolution=resolution, family=1)
     return Sweep(
         network=net.name,
@@ -424,17 +261,12 @@ def _slope(
     criterion: Criterion,
     correction: bool = False,
 ) -> Slope:
-    value, error, freedom = fit_slope(
-        amplitudes, resolution=criterion.resolution, correction=correction
-    )
     return Slope(
         order=order,
         what=what,
         amplitudes=tuple(amplitudes),
         claimed=claimed,
-        value=value,
-        error=error,
-        freedom=freedom,
+        fit=fit_slope(amplitudes, resolution=criterion.resolution, correction=correction),
         criterion=criterion,
     )
 
@@ -465,6 +297,19 @@ def _schedule(
     if isinstance(widths, Mapping):
         return {k: _widths(widths[k], least=least) for k in wanted_orders(widths)}
     return dict.fromkeys(wanted_orders(orders), _widths(widths, least=least))
+
+
+def _counts(networks: int | Mapping[int, int], sizes: list[int]) -> dict[int, int]:
+    """Number of networks at each width."""
+    if not isinstance(networks, Mapping):
+        return dict.fromkeys(sizes, networks)
+    if set(networks) != set(sizes):
+        raise SpecificationError(
+            expected=f"a number of networks for each of the widths {', '.join(map(str, sizes))}",
+            came=f"numbers for {', '.join(map(str, sorted(networks)))}",
+            remedy="match networks={width: number} to the widths, or pass one number",
+        )
+    return {size: networks[size] for size in sizes}
 
 
 def _widths(widths: Iterable[int], *, least: int) -> tuple[int, ...]:

@@ -26,6 +26,8 @@ LOOKS_ACROSS = {
     "nnft_num.mainjob",
     "nnft_num.reports",
     "nnft_num.scaling",
+    "nnft_num.slopes",
+    "nnft_num.verdicts",
 }
 
 

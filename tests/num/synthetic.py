@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from nnft_num.checking import Criterion, OrderReport, Report
+from nnft_num.checking import OrderReport, Report
+from nnft_num.verdicts import Criterion
 from nnft_sym.tensors import SymmetricTensor
 
 
@@ -18,6 +19,7 @@ def order_report(
     order: int = 4,
     theory_error: float = 0.0,
     freedom: float = 127.0,
+    skew: float = 0.0,
     heavy: list[bool] | None = None,
     natural: list[float] | None = None,
     networks: int = 10_000,
@@ -41,10 +43,12 @@ def order_report(
         estimate=tensor(estimate),
         error=tensor(error),
         freedom=tensor([freedom] * count),
+        skew=tensor([skew] * count),
         heavy_tailed=tensor([False] * count if heavy is None else heavy),
         natural=tensor([1.0] * count if natural is None else natural),
         exactness="exact closed form",
         networks=networks,
+        groups=128,
         criterion=Criterion(level=level, resolution=resolution, family=family or count),
     )
 

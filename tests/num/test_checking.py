@@ -6,8 +6,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nnft_num.checking import Criterion, Verdict, confront, joined
+from nnft_num.checking import confront
 from nnft_num.estimating import estimate_from_fields
+from nnft_num.verdicts import (
+    Criterion,
+    Verdict,
+    gaussian_freedom,
+    hermite_kurtosis,
+    joined,
+    skewness,
+)
 from nnft_sym.correlators import Evaluation
 from nnft_sym.exactness import Exactness
 from nnft_sym.language.errors import SpecificationError
@@ -30,7 +38,44 @@ def test_threshold_is_students_t_over_the_family():
     criterion = Criterion(level=0.02, resolution=5, family=50)
     for freedom in (3.0, 20.0, 127.0):
         expected = stats.t(freedom).isf(0.02 / 50 / 2)
-        assert criterion.threshold(freedom) == pytest.approx(expected, rel=1e-9)
+        for pull, skew in ((1.0, 0.0), (-1.0, 0.0), (-1.0, 0.3), (1.0, -0.3)):
+            assert criterion.limit(pull, freedom, skew) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("skew", [1e-5, 0.1, 0.4])
+def test_limit_inverts_halls_transformation(skew):
+    criterion = Criterion(level=0.01, resolution=5, family=30)
+    quantile = float(criterion.limit(1.0, 127))
+    t = -float(criterion.limit(1.0, 127, skew))
+    assert ((1 + skew * t / 3) ** 3 - 1) / skew + skew / 6 == pytest.approx(-quantile, rel=1e-6)
+    assert float(criterion.limit(-1.0, 127, -skew)) == pytest.approx(-t)
+    assert -t >= quantile
+
+
+def test_kurtosis_and_skewness_by_their_definitions():
+    nodes, weights = np.polynomial.hermite_e.hermegauss(60)
+    weights = weights / weights.sum()
+    for order in range(1, 9):
+        he = np.polynomial.hermite_e.hermeval(nodes, [0] * order + [1])
+        expected = weights @ he**4 / (weights @ he**2) ** 2
+        assert hermite_kurtosis(order) == pytest.approx(expected, rel=1e-9)
+    x = np.random.default_rng(0).gamma(2.0, size=(3, 500))
+    x -= x.mean(axis=1, keepdims=True)
+    assert skewness(x) == pytest.approx(stats.skew(x, axis=1) / np.sqrt(500))
+    assert skewness(np.zeros((2, 5))).tolist() == [0.0, 0.0]
+
+
+def test_errors_of_high_orders_from_few_networks_are_not_known():
+    """The freedom of a Gaussian field's error of order 4, by samples of 2000 networks."""
+    rng = np.random.default_rng(6)
+    errors = [
+        estimate_from_fields(rng.normal(size=(2000, 1)), orders=(4,))[4].error_tensor.entries[0]
+        for _ in range(300)
+    ]
+    variances = np.square(errors)
+    freedom = 2 * np.mean(variances) ** 2 / np.var(variances)
+    assert freedom < 2 * gaussian_freedom(4, 2000)
+    assert gaussian_freedom(4, 2000) == pytest.approx(4000 / 639)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +84,13 @@ def test_threshold_is_students_t_over_the_family():
         ({"estimate": 1.02}, "agree"),
         ({"estimate": 1.05}, "disagree"),
         ({"estimate": 0.95}, "disagree"),
-        ({"estimate": 1.05, "freedom": 2.5}, "agree"),
+        ({"estimate": 1.05, "freedom": 9.0}, "disagree"),
+        ({"estimate": 1.03, "freedom": 6.0}, "agree"),
+        ({"estimate": 1.03, "freedom": 4.0}, "agree"),
+        ({"estimate": 1.03, "error": 0.19, "freedom": 3.0}, "unresolved"),
+        ({"estimate": 0.97, "skew": 0.2}, "agree"),
+        ({"estimate": 1.03, "skew": 0.2}, "disagree"),
+        ({"estimate": 1.03, "skew": -0.2}, "agree"),
         ({"estimate": 1.05, "family": 10**9}, "agree"),
         ({"estimate": 1.05, "theory_error": 0.02}, "agree"),
         ({"estimate": 1.1, "error": 0.21}, "unresolved"),
@@ -103,6 +154,18 @@ def test_networks_needed_follow_one_over_root():
     assert confronted.reasons == ("2.5e+05 networks would resolve it",)
 
 
+@pytest.mark.parametrize("freedom", [0.3, 2.0, 3.0])
+def test_errors_that_are_hardly_known_ask_for_more_resolution(freedom):
+    confronted = order_report([1.0], [1.0], [0.19], networks=5000, freedom=freedom)
+    assert confronted.verdict == "unresolved"
+    assert confronted.required.entries[0] == pytest.approx(stats.t(freedom).isf(0.005), rel=1e-6)
+    factor = confronted.networks_needed / 5000
+    given = {"freedom": min(freedom * factor, 127.0)}
+    enough = order_report([1.0], [1.0], [0.19 / factor**0.5], **given)
+    assert enough.verdict == "agree"
+    assert order_report([1.0], [1.0], [1e-9], freedom=2.0).verdict == "agree"
+
+
 def test_no_number_of_networks_is_named_where_none_helps():
     heavy = order_report([1.0], [1.0], [1.0], heavy=[True])
     limited = order_report([1.0], [1.0], [0.01], theory_error=0.3)
@@ -120,7 +183,9 @@ def test_worst_is_relative_to_the_threshold_and_skips_the_unknown():
     assert order_report([1.0], [1.0], [0.1], heavy=[True]).worst is None
 
 
-@pytest.mark.parametrize("wrong", [{"level": 0.0}, {"level": 1.0}, {"resolution": 0}, {"family": 0}])
+@pytest.mark.parametrize(
+    "wrong", [{"level": 0.0}, {"level": 1.0}, {"resolution": 0}, {"family": 0}]
+)
 def test_impossible_criteria_are_refused(wrong):
     with pytest.raises(SpecificationError, match="a level between 0 and 1"):
         Criterion(**({"level": 0.01, "resolution": 5.0, "family": 1} | wrong))
@@ -134,9 +199,8 @@ def test_family_counts_all_distinct_entries():
     assert made.criterion.family == made.entries == 8
     assert made.verdict == "agree"
     assert made[4].natural.entries == pytest.approx(np.ones(5))
-    assert confront(theory, estimate, variances=[1, 4], width=2)[4].natural.entries == pytest.approx(
-        [0.5, 1.0, 2.0, 4.0, 8.0]
-    )
+    wider = confront(theory, estimate, variances=[1, 4], width=2)
+    assert wider[4].natural.entries == pytest.approx([0.5, 1.0, 2.0, 4.0, 8.0])
 
 
 def test_zeros_never_agree():

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from nnft_num.reports import latex_cell, latex_text, uncertain
 from tests.num.synthetic import order_report, report
@@ -60,7 +61,8 @@ def test_dataframe_has_a_row_for_each_entry(example):
 
 def test_html_and_plot(example):
     assert "<table" in example._repr_html_()
-    axes = example.plot()
+    axes = Figure().add_subplot()
+    assert example.plot(axes) is axes
     assert axes.get_legend_handles_labels()[1] == ["$n=2$: disagree", "$n=4$: unresolved"]
 
 

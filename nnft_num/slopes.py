@@ -1,0 +1,221 @@
+"""Powers of the width: amplitudes without noise bias, and the slope of their logarithms.
+
+A sampled tensor E with noise has E|E|² = |T|² + noise, so the logarithm of its norm flattens where
+the noise takes over.  Two amplitudes without that bias are used:
+
+- where the theory T is exact, the projection A = <T, E>/|T|, linear in E, equal to |T| on average;
+- where it is the limit of infinite width, the deviation Q = |E - T|² - trace of the covariance of
+  E, equal on average to |E[E] - T|², and A = √Q.
+
+Their errors follow from the groups of the jackknife.  The slope s of log A in log N is fitted by
+weighted least squares over the widths that are resolved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnft_num import reports
+from nnft_num.estimating import CorrelatorEstimate
+from nnft_num.tails import effective_freedom
+from nnft_num.verdicts import Criterion, Verdict, gaussian_freedom, skewness
+from nnft_sym.tensors import SymmetricTensor
+
+__all__ = ["Amplitude", "Fit", "Slope", "deviation", "fit_slope", "projection"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Amplitude:
+    """Size of a tensor, or of its deviation, measured at one width.
+
+    Parameters
+    ----------
+    width : int
+        N.
+    value, error : float
+        A and its standard error.
+    freedom, skew : float
+        Degrees of freedom of the error and skewness of the value.
+    theory : float
+        |T| where the theory gives it, else NaN.
+    """
+
+    width: int
+    value: float
+    error: float
+    freedom: float
+    skew: float = 0.0
+    theory: float = float("nan")
+
+    @property
+    def resolution(self) -> float:
+        """|T|/error, or A/error where there is no theory; NaN where the error is not known."""
+        size = self.value if np.isnan(self.theory) else self.theory
+        return size / self.error if self.error > 0 else float("nan")
+
+
+def projection(
+    theory: SymmetricTensor, sample: CorrelatorEstimate, *, width: int, networks: int
+) -> Amplitude:
+    """Project an estimate E on a theory T: A = <T, E>/|T|.
+
+    Linear in E, A is |T| on average if the theory holds, whatever the noise; its error is that of
+    the same combination over the groups of the jackknife.
+    """
+    weights = theory.multiplicities * theory.entries / theory.norm()
+    groups = weights @ sample.deviations
+    trusted = not np.any(sample.heavy_tailed.entries)
+    error = float(np.sqrt(groups @ groups))
+    return Amplitude(
+        width=width,
+        value=float(weights @ sample.tensor.entries),
+        error=error if trusted else float("nan"),
+        freedom=_freedom(groups, sample.order, networks),
+        skew=float(skewness(groups)),
+        theory=theory.norm(),
+    )
+
+
+def deviation(
+    limit: SymmetricTensor, sample: CorrelatorEstimate, *, width: int, networks: int
+) -> Amplitude:
+    """Size of the deviation of an estimate E from a limit T: A² = |E - T|² - trace cov E.
+
+    The square is unbiased for the square of the mean δ of E - T.  For normal noise of covariance C
+    its variance is 4 δᵀCδ + 2 tr C², estimated by 4 (E-T)ᵀC(E-T) - 2 tr C², whose noise is
+    subtracted too, and at least 2 tr C².  A square below zero gives A = 0.
+    """
+    root = np.sqrt(limit.multiplicities)
+    delta = root * (sample.tensor.entries - limit.entries)
+    groups = root[:, None] * sample.deviations
+    covariance = groups @ groups.T
+    square = float(delta @ delta - np.trace(covariance))
+    noise = 2 * np.sum(covariance**2)
+    spread = float(np.sqrt(max(4 * delta @ covariance @ delta - noise, noise)))
+    value = np.sqrt(max(square, 0.0))
+    trusted = value > 0 and not np.any(sample.heavy_tailed.entries)
+    return Amplitude(
+        width=width,
+        value=float(value),
+        error=spread / (2 * value) if trusted else float("nan"),
+        freedom=_freedom(delta @ groups, sample.order, networks),
+        skew=float(skewness(delta @ groups)),
+    )
+
+
+def _freedom(groups: NDArray[np.float64], order: int, networks: int) -> float:
+    return min(float(effective_freedom(groups[None])[0]), gaussian_freedom(order, networks))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """A slope with its standard error, degrees of freedom and skewness; NaN if there is none."""
+
+    value: float
+    error: float
+    freedom: float
+    skew: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slope:
+    """A measured power of the width against the one that is claimed.
+
+    Parameters
+    ----------
+    order : int
+        n: order of the correlator.
+    what : str
+        The quantity whose power is measured.
+    amplitudes : tuple of Amplitude
+        A at each width.
+    claimed : float
+        The power the theory claims.
+    fit : Fit
+        Slope of log A in log N; NaN if too few widths are resolved.
+    criterion : Criterion
+        What is asked of the comparison.
+    """
+
+    order: int
+    what: str
+    amplitudes: tuple[Amplitude, ...]
+    claimed: float
+    fit: Fit
+    criterion: Criterion
+
+    @property
+    def value(self) -> float:
+        """Slope of log A in log N."""
+        return self.fit.value
+
+    @property
+    def error(self) -> float:
+        """Standard error of the slope."""
+        return self.fit.error
+
+    @property
+    def pull(self) -> float:
+        """(claimed - slope)/error."""
+        return (self.claimed - self.value) / self.error
+
+    @property
+    def resolution(self) -> float:
+        """Distance 1 between successive powers of 1/N, over the error."""
+        return 1.0 / self.error
+
+    @property
+    def verdict(self) -> Verdict:
+        """Verdict on the claimed power."""
+        fit = self.fit
+        found = self.criterion.verdicts(self.pull, self.resolution, fit.freedom, fit.skew)
+        return Verdict(str(found))
+
+    def __str__(self) -> str:
+        if np.isnan(self.value):
+            return f"slope of {self.what}: too few widths are resolved; {self.verdict}"
+        return (
+            f"slope of {self.what}: {reports.uncertain(self.value, self.error)} against "
+            f"{self.claimed:g}, pull {self.pull:+.2f}; {self.verdict}"
+        )
+
+
+def fit_slope(
+    amplitudes: Sequence[Amplitude], *, resolution: float, correction: bool = False
+) -> Fit:
+    """Fit log A = c + s log N by weighted least squares.
+
+    Widths are used if their resolution, by the theory where there is one and so free of noise,
+    is at least the one given.  With ``correction`` a term b/N is fitted as well: the next order of
+    a truncated expansion, which would otherwise pass for a wrong power.
+
+    Examples
+    --------
+    >>> points = [Amplitude(width=N, value=3 / N, error=0.01 / N, freedom=127) for N in (1, 2, 4)]
+    >>> fit = fit_slope(points, resolution=5)
+    >>> round(fit.value, 12), round(fit.error, 4)
+    (-1.0, 0.0034)
+    """
+    used = [a for a in amplitudes if a.resolution >= resolution and a.value > 0]
+    unknowns = 3 if correction else 2
+    if len({a.width for a in used}) < unknowns:
+        return Fit(value=float("nan"), error=float("nan"), freedom=1.0, skew=0.0)
+    N = np.array([float(a.width) for a in used])
+    relative = np.array([a.error / a.value for a in used])
+    basis = [np.ones_like(N), np.log(N)] + ([1 / N] if correction else [])
+    design = np.stack(basis, axis=1) / relative[:, None]
+    weights = np.linalg.pinv(design)[1] / relative
+    parts = weights * relative
+    variance = float(parts @ parts)
+    # Welch and Satterthwaite: freedom of a sum of independent variances
+    freedom = variance**2 / np.sum(parts**4 / np.array([a.freedom for a in used]))
+    return Fit(
+        value=float(weights @ np.log([a.value for a in used])),
+        error=float(np.sqrt(variance)),
+        freedom=float(freedom),
+        skew=float(parts**3 @ np.array([a.skew for a in used]) / variance**1.5),
+    )
