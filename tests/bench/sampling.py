@@ -1,4 +1,4 @@
-"""Networks per second of the sampler: `python tests/bench/sampling.py` prints medians and spreads."""
+"""Networks per second: `python tests/bench/sampling.py` prints medians and spreads."""
 
 from __future__ import annotations
 
