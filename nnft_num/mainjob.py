@@ -108,17 +108,17 @@ def literature_tasks(networks: int | None = None) -> tuple[Task, ...]:
         return Task(network=net, X=X, widths=widths, networks=networks or own, params=params)
 
     return (
-        task(gauss_net(), 0.01 * line, lognormal | {"sigma_w": 1.0}, 1, 2, 5),
-        task(erf_net(), line, unit | {"sigma_b": 1.0}, 0.5, 1, 2),
+        task(gauss_net(), 0.01 * line, lognormal | {"sigma_w": 1.0}, 1, 1.5, 4),
+        task(erf_net(), line, unit | {"sigma_b": 1.0}, 0.5, 0.8, 1.5),
         task(relu_net(), half_line, unit | {"sigma_b": 0.0}, 1, 1, 1),
-        task(cos_net(), line, unit, 0.5, 1, 2),
-        task(scalar_field_net(1), line, free, 0.5, 1, 1.5),
-        task(gauss_net(), plane, lognormal | {"sigma_w": 0.3}, 1, 2, 5),
-        task(erf_net(), plane, unit | {"sigma_b": 0.0}, 0.5, 1, 2),
+        task(cos_net(), line, unit, 0.5, 0.8, 1.5),
+        task(scalar_field_net(1), line, free, 0.5, 0.8, 1.2),
+        task(gauss_net(), plane, lognormal | {"sigma_w": 0.3}, 1, 1.5, 4),
+        task(erf_net(), plane, unit | {"sigma_b": 0.0}, 0.5, 0.8, 1.5),
         task(relu_net(), quadrant, unit | {"sigma_b": 0.0}, 1, 1, 1),
-        task(cos_net(), space, unit, 0.5, 2, 5),
-        task(scalar_field_net(2), plane, free, 0.5, 1, 2),
-        task(scalar_field_net(3), space, free, 0.5, 1, 2),
+        task(cos_net(), space, unit, 0.5, 1, 3),
+        task(scalar_field_net(2), plane, free, 0.5, 0.8, 1.2),
+        task(scalar_field_net(3), space, free, 0.5, 0.8, 1.2),
     )
 
 

@@ -72,3 +72,14 @@ def test_help_needs_no_heavy_import():
     assert done.exit_code == 0
     for command in ("check", "derive", "table"):
         assert command in done.output
+
+
+@pytest.mark.montecarlo
+def test_the_whole_main_job_cries_no_wolf(tmp_path):
+    done = CliRunner().invoke(main, ["check", "--networks", "5000", "--out", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    rows = [line.split() for line in done.output.splitlines()[1:-2]]
+    assert len(rows) == 33
+    names = {"Gauss-net", "Erf-net", "ReLU-net", "Cos-net", "scalar-field"}
+    assert {row[0] for row in rows} == names
+    assert (tmp_path / "scaling.pdf").stat().st_size > 10_000
