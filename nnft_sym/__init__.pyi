@@ -39,6 +39,7 @@ from .literature import gauss_net as gauss_net
 from .literature import relu_net as relu_net
 from .literature import scalar_field_net as scalar_field_net
 from .networks import Network as Network
+from .tangent import ntk as ntk
 from .tensors import SymmetricTensor as SymmetricTensor
 from .vectors import dot as dot
 from .vectors import inputs as inputs
