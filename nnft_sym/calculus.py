@@ -16,9 +16,8 @@ __all__ = ["differentiated", "limited", "written_out"]
 
 def differentiated(function: PointFunction, parameter: sp.Symbol, order: int) -> PointFunction:
     """∂/∂parameter of a function of ``order`` points, through the covariances by the chain rule."""
-    if isinstance(function, MomentPolynomial):
-        if parameter not in function.law.symbols:
-            return function.map(lambda c: sp.diff(c, parameter))
+    if isinstance(function, MomentPolynomial) and parameter not in function.law.symbols:
+        return function.map(lambda c: sp.diff(c, parameter))
     function = closed(function, order, "differentiated")
     variables = function.law.variables(order)
     derivative = _total_derivative(function.expression, parameter, variables, order, {})
@@ -83,9 +82,8 @@ def limited(
     function: PointFunction, parameter: sp.Symbol, target: sp.Expr, order: int
 ) -> PointFunction:
     """Limit parameter -> target, with the covariances written out where they depend on it."""
-    if isinstance(function, MomentPolynomial):
-        if parameter not in function.law.symbols:
-            return function.map(lambda c: sp.limit(c, parameter, target))
+    if isinstance(function, MomentPolynomial) and parameter not in function.law.symbols:
+        return function.map(lambda c: sp.limit(c, parameter, target))
     function = closed(function, order, "taken to a limit")
     if parameter not in function.law.symbols:
         limit = sp.limit(function.expression, parameter, target)

@@ -57,7 +57,7 @@ def kernel(net: Network) -> Correlator:
 def _exact(net: Network) -> Correlator:
     connected, mean = cumulant(net, 2), cumulant(net, 1)
     means = tuple(_product(left, right) for left in mean.terms for right in mean.terms)
-    nonzero = tuple(term for term in means if term.function.coefficients)  # type: ignore[union-attr]
+    nonzero = tuple(term for term in means if term.function.formula != 0)
     return replace(connected, name="G^{(2)}", terms=connected.terms + nonzero)
 
 

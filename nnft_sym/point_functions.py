@@ -287,9 +287,10 @@ class ClosedExpression:
             value = np.asarray(function(*arguments.values()), dtype=np.float64)
         value = np.broadcast_to(value, (len(indices),)).copy()
         if not np.all(np.isfinite(value)):
+            where = indices[~np.isfinite(value)][0]
             raise AccuracyError(
                 expected="a finite value at every set of points",
-                came=f"{shorten(str(expression))}, undefined at points {indices[~np.isfinite(value)][0]}",
+                came=f"{shorten(str(expression))}, undefined at points {where}",
                 remedy="leave out degenerate points: the expression is singular there",
             )
         return value, 1e3 * np.finfo(np.float64).eps * np.abs(value)

@@ -129,8 +129,7 @@ class DenseInner:
     def expression(self, law: NeuronLaw) -> sp.Expr:
         """In covariances: those of z unmarked, those of lower layers marked."""
         if isinstance(self.below, TangentFunction):
-            layer = law.level
-            theta = relabelled(self.below.expression, (1, 2), layer=layer)
+            theta = relabelled(self.below.expression, (1, 2), layer=law.level)
         else:
             theta = self._named(law)
         return self.slope.expression(2) * theta
@@ -138,8 +137,9 @@ class DenseInner:
     def _named(self, law: NeuronLaw) -> sp.Expr:
         """Θ⁽¹⁾ as K_12 where it is the covariance of the first layer."""
         theta = self.below.expression
-        known = isinstance(law, GaussianLaw) and isinstance(law.covariance, AffineCovariance)
-        return covariance(1, 2) if known and law.covariance.expression(1, 2) == theta else theta
+        if not isinstance(law, GaussianLaw) or not isinstance(law.covariance, AffineCovariance):
+            return theta
+        return covariance(1, 2) if law.covariance.expression(1, 2) == theta else theta
 
     def evaluate(self, evaluator: Evaluator, rows: Rows) -> tuple[Floats, Floats]:
         """Values and error bounds at rows of point indices."""
@@ -314,10 +314,6 @@ class TangentFunction:
 
     def prepare(self, evaluator: Evaluator) -> None:
         """Second moments of all laws, the covariance of each layer computed once."""
-        self._climb(evaluator)
-
-    def _climb(self, evaluator: Evaluator) -> Gram | None:
-        """Covariance of the preactivations below φ, None if they are no Gaussian field."""
         gram: Gram | None = None
         if isinstance(self.law, GaussianLaw):
             cov = self.law.covariance
@@ -334,7 +330,6 @@ class TangentFunction:
                 evaluator.keep(law, law.moments_over(gram, (2,), own))
             else:
                 evaluator.keep(law, law.moments((2,), evaluator.X, own))
-        return gram
 
     @property
     def _slopes(self) -> tuple[NeuronLaw, ...]:
@@ -363,8 +358,8 @@ class TangentFunction:
         name = sp.latex(_symbol("Theta", layer + 1))
         lines = [
             f"{name} = {self.latex(layer)}",
-            rf"M^{{{mark}}}_{{12}}, S^{{{mark}}}_{{12}}:\ "
-            rf"\mathbb{{E}}[\phi_1\phi_2],\ \mathbb{{E}}[\phi'_1\phi'_2] \text{{ at }} K^{{{mark}}}",
+            rf"M^{{{mark}}}_{{12}} = \mathbb{{E}}[\phi_1\phi_2]_{{K^{{{mark}}}}},\ "
+            rf"S^{{{mark}}}_{{12}} = \mathbb{{E}}[\phi'_1\phi'_2]_{{K^{{{mark}}}}}",
         ]
         inner = self.inner
         if isinstance(inner, DenseInner) and isinstance(inner.below, TangentFunction):

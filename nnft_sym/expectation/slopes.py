@@ -12,7 +12,7 @@ from nnft_sym.activations import VARIANCE, Z
 from nnft_sym.expectation.kinks import find_kinks
 from nnft_sym.language.errors import NotDerivedError
 
-__all__ = ["Jump", "WeakDerivative", "weak_derivative"]
+__all__ = ["Jump", "WeakDerivative", "pieces_at", "weak_derivative"]
 
 _LARGEST_DENOMINATOR = 1000
 _MOST_JUMPS = 64
@@ -123,6 +123,20 @@ def _exact(t: float) -> sp.Expr:
     """Read a threshold as a fraction where the nearest simple one is the same number."""
     fraction = sp.Rational(t).limit_denominator(_LARGEST_DENOMINATOR)
     return fraction if float(fraction) == t else sp.Float(t)
+
+
+def pieces_at(phi: sp.Expr, t: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
+    """The smooth expressions that φ equals just below and just above a point.
+
+    Examples
+    --------
+    >>> pieces_at(sp.Max(Z, 0), sp.Integer(0))
+    (0, z)
+    """
+    thresholds = [_exact(other) for other in find_kinks(phi).thresholds]
+    below = max((other for other in thresholds if other < t), default=t - 2)
+    above = min((other for other in thresholds if other > t), default=t + 2)
+    return _on_interval(phi, (below + t) / 2), _on_interval(phi, (above + t) / 2)
 
 
 def _on_interval(phi: sp.Expr, sample: sp.Expr) -> sp.Expr:
