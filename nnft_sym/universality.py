@@ -45,6 +45,11 @@ class CriticalPoint:
     C_b_error: float = 0.0
     stability: str
 
+    def __str__(self) -> str:
+        named = [] if self.K is None else [("K*", self.K, self.K_error)]
+        named += [("C_W", self.C_W, self.C_W_error), ("C_b", self.C_b, self.C_b_error)]
+        return ", ".join(f"{name} = {_number(value, error)}" for name, value, error in named)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Criticality:
@@ -56,7 +61,7 @@ class Criticality:
         φ.
     universality : str
         ``"scale-invariant"``, ``"K*=0"``, ``"half-stable"``, ``"line"`` (a critical point for
-        every K*) or ``"none"``.
+        every K*), ``"undetermined"`` (one whose stability is not known) or ``"none"``.
     points : tuple of CriticalPoint
         The one that defines the class first; unstable ones are listed too.
     searched : str
@@ -110,7 +115,7 @@ class Criticality:
         return rf"$\displaystyle \begin{{aligned}} {lines} \end{{aligned}}$"
 
     def __repr__(self) -> str:
-        where = "" if self.point is None else f"; {_point_text(self.point)}"
+        where = "" if self.point is None else f"; {self.point}"
         return f"Criticality({self.activation.name}: {self.universality}{where})"
 
 
@@ -199,7 +204,7 @@ def criticality(activation: Any, *, search: tuple[float, float] = RANGE) -> Crit
     rank = {"stable": 0, "half-stable": 1, "undetermined": 2, "unstable": 3}
     points.sort(key=lambda point: rank[point.stability])
     best = points[0].stability if points else "unstable"
-    name = {"half-stable": "half-stable", "unstable": "none"}.get(best, "K*=0")
+    name = {"stable": "K*=0", "unstable": "none"}.get(best, best)
     return _record(recursion, name, tuple(points), f"E[φφ'']: {found}; and K = 0", tuple(steps))
 
 
@@ -325,12 +330,6 @@ def _exact_root(recursion: VarianceRecursion, root: Root) -> sp.Expr | None:
             if exact.is_real and abs(float(exact) - root.value) <= root.error:
                 return exact
     return None
-
-
-def _point_text(point: CriticalPoint) -> str:
-    named = [] if point.K is None else [("K*", point.K, point.K_error)]
-    named += [("C_W", point.C_W, point.C_W_error), ("C_b", point.C_b, point.C_b_error)]
-    return ", ".join(f"{name} = {_number(value, error)}" for name, value, error in named)
 
 
 def _number(value: sp.Expr, error: float) -> str:
