@@ -68,6 +68,10 @@ class VarianceRecursion:
         return Average(integrand=self.phi**2)
 
     @cached_property
+    def _weighted(self) -> Average:
+        return Average(integrand=self.phi**2 * Z**2)
+
+    @cached_property
     def slope(self) -> Average:
         """E[φ'²] of an activation without jumps."""
         return Average(integrand=weak_derivative(self.phi).regular ** 2)
@@ -92,9 +96,8 @@ class VarianceRecursion:
         """F'(K) with its error bound, K > 0."""
         if self.jumps:
             # ∂p/∂K = p (z²/K - 1)/2K for the density p of z needs no derivative of φ.
-            score = sp.Float(1 / K) * Z**2 - 1
-            value, error = Average(integrand=self.phi**2 * score)(K)
-            return value / (2 * K), error / (2 * K)
+            (a, da), (b, db) = self._weighted(K), self.variance(K)
+            return (a / K - b) / (2 * K), (da / K + db) / (2 * K)
         (a, da), (b, db) = self.slope(K), self.curvature(K)
         return a + b, da + db
 
@@ -105,7 +108,7 @@ class VarianceRecursion:
             sp.diff(piece, Z).xreplace({Z: sp.Integer(0)})
             for piece in pieces_at(self.phi, sp.S.Zero)
         )
-        return None if any(not value.is_finite for value in values) else values  # type: ignore[return-value]
+        return None if any(not value.is_finite for value in values) else values
 
     @cached_property
     def scale_invariant(self) -> tuple[sp.Expr, sp.Expr] | None:
@@ -202,7 +205,7 @@ def fixed_points(
 
     Examples
     --------
-    >>> fixed_points("erf(z)", 1.0, 0.1).points[0].stability
+    >>> fixed_points("erf(z)", 1.0, 0.1, search=(0.1, 1.0)).points[0].stability
     'stable'
     """
     C_W, C_b = float(weight_variance), float(bias_variance)
@@ -224,7 +227,12 @@ def fixed_points(
         value, error = recursion.variance(K)
         return C_b + C_W * value - K, C_W * error + 1e-15 * (K + C_b)
 
-    found = find_roots(residual, low, high)
+    def slope(K: float) -> tuple[float, float]:
+        value, error = recursion.derivative(K)
+        return C_W * value - 1, C_W * error
+
+    stationary = find_roots(slope, low, high)
+    found = find_roots(residual, low, high, (root.value for root in stationary.roots))
     for root in found.roots:
         parallel, error = over_bracket(recursion.derivative, root)
         steep = C_W * parallel
@@ -241,7 +249,8 @@ def fixed_points(
                 stability="marginal" if marginal else "stable" if abs(steep) < 1 else "unstable",
             )
         )
-    return FixedPoints(points=tuple(points), every=False, searched=f"{found}; and K = 0")
+    searched = f"{found}, and between all K where χ_∥ = 1, found likewise; and K = 0"
+    return FixedPoints(points=tuple(points), every=False, searched=searched)
 
 
 def over_bracket(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -59,12 +59,13 @@ class Search:
         )
 
 
-def find_roots(function: Bounded, low: float, high: float) -> Search:
+def find_roots(function: Bounded, low: float, high: float, extrema: Iterable[float] = ()) -> Search:
     """Find the roots of f on a range of positive numbers, on a logarithmic grid.
 
     Every change of sign beyond the errors is bracketed, and every local minimum of abs(f) on the
     grid is followed down.  Pairs of roots between two neighbouring grid points at which abs(f)
-    has no minimum would be missed.
+    has no minimum would be missed, unless the extrema of f are given: between those f is
+    monotone, and no root is missed.
 
     Parameters
     ----------
@@ -72,6 +73,8 @@ def find_roots(function: Bounded, low: float, high: float) -> Search:
         Returns f(x) and a bound on its error.
     low, high : float
         0 < low < high.
+    extrema : iterable of float
+        Points at which f is stationary, where they are known.
 
     Examples
     --------
@@ -80,42 +83,55 @@ def find_roots(function: Bounded, low: float, high: float) -> Search:
     (1.414213562373, True)
     """
     count = max(3, round(PER_DECADE * np.log10(high / low)) + 1)
-    grid: list[float] = []
-    values: list[tuple[float, float]] = []
-    for x in np.geomspace(low, high, count).tolist():
-        try:
-            value = function(x)
-        except (AccuracyError, InfiniteMomentError):
-            if grid:
-                break
-            continue
-        grid.append(x)
-        values.append(value)
-    # A run of zeros at an end of the range is underflow, not a row of roots.
-    while len(grid) > 1 and values[0][0] == 0 and values[1][0] == 0:
-        del grid[0], values[0]
-    while len(grid) > 1 and values[-1][0] == 0 and values[-2][0] == 0:
-        del grid[-1], values[-1]
+    grid = _evaluated(function, np.unique([*np.geomspace(low, high, count), *extrema]).tolist())
     if not grid:
         raise AccuracyError(
             expected=f"a function that can be evaluated on [{low:g}, {high:g}]",
             came="none of its values",
             remedy="search another range",
         )
-    roots = [
-        _bracketed(function, *interval)
-        for interval, (f, g) in zip(pairwise(grid), pairwise(values), strict=True)
-        if f[0] * g[0] < 0 and abs(f[0]) > f[1] and abs(g[0]) > g[1]
-    ]
-    for i in range(1, len(grid) - 1):
-        left, here, right = (values[j][0] for j in (i - 1, i, i + 1))
-        if here == 0 and left != 0 and right != 0:
-            roots.append(Root(value=grid[i], error=0.0))
-        same_sign = left * here > 0 and right * here > 0
-        if same_sign and abs(here) <= min(abs(left), abs(right)):
-            roots += _followed(function, grid[i - 1], grid[i + 1], float(np.sign(here)))
+    certain = [i for i, node in enumerate(grid) if abs(node.value) > node.error]
+    roots = []
+    for i, j in pairwise(certain):
+        left, right = grid[i], grid[j]
+        if left.value * right.value < 0:
+            roots.append(_bracketed(function, left.x, right.x))
+        elif j > i + 1:
+            lowest = min(grid[i + 1 : j], key=lambda node: abs(node.value))
+            roots.append(_touching(function, lowest.x, left.x, right.x))
+    for before, here, after in zip(certain, certain[1:], certain[2:], strict=False):
+        f, g, h = (grid[i].value for i in (before, here, after))
+        if (
+            (before, after) == (here - 1, here + 1)
+            and f * g > 0 < g * h
+            and abs(g) <= min(abs(f), abs(h))
+        ):
+            roots += _followed(function, grid[before].x, grid[after].x, float(np.sign(g)))
     ordered = tuple(sorted(roots, key=lambda root: root.value))
-    return Search(roots=ordered, low=grid[0], high=grid[-1])
+    return Search(roots=ordered, low=grid[0].x, high=grid[-1].x)
+
+
+@dataclass(frozen=True)
+class _Node:
+    x: float
+    value: float
+    error: float
+
+
+def _evaluated(function: Bounded, points: list[float]) -> list[_Node]:
+    """Values on the part of the grid where the function can be evaluated."""
+    grid: list[_Node] = []
+    for x in points:
+        try:
+            grid.append(_Node(x, *function(x)))
+        except (AccuracyError, InfiniteMomentError):
+            if grid:
+                break
+    # A run of zeros at an end of the range is underflow, not a row of roots.
+    for end in (0, -1):
+        while len(grid) > 1 and grid[end].value == 0 and grid[1 if end == 0 else -2].value == 0:
+            del grid[end]
+    return grid
 
 
 def _bracketed(function: Bounded, left: float, right: float) -> Root:
@@ -130,6 +146,16 @@ def _bracketed(function: Bounded, left: float, right: float) -> Root:
     return Root(value=root, error=min(width, right - left))
 
 
+def _touching(function: Bounded, x: float, left: float, right: float) -> Root:
+    """A root without a change of sign: as wide as |f| stays within its errors."""
+    width = 1e-9 * x
+    while x - width > left and x + width < right:
+        if all(abs(value) > bound for value, bound in (function(x - width), function(x + width))):
+            break
+        width *= 2
+    return Root(value=x, error=width, touching=True)
+
+
 def _followed(function: Bounded, left: float, right: float, sign: float) -> list[Root]:
     """Roots around a local minimum of |f|: two, one that touches, or none."""
     found = minimize_scalar(
@@ -142,12 +168,4 @@ def _followed(function: Bounded, left: float, right: float, sign: float) -> list
     value, bound = function(lowest)
     if sign * value < -bound:
         return [_bracketed(function, left, lowest), _bracketed(function, lowest, right)]
-    if abs(value) > bound:
-        return []
-    # Where |f| stays within its errors, to either side.
-    width = 1e-9 * lowest
-    while lowest - width > left and lowest + width < right:
-        if all(abs(v) > b for v, b in (function(lowest - width), function(lowest + width))):
-            break
-        width *= 2
-    return [Root(value=lowest, error=width, touching=True)]
+    return [] if abs(value) > bound else [_touching(function, lowest, left, right)]

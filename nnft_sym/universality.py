@@ -288,7 +288,7 @@ def _taylor(piece: sp.Expr) -> tuple[sp.Expr, sp.Expr, sp.Expr] | None:
         if not value.is_finite:
             return None
         coefficients.append(value)
-    return tuple(coefficients)  # type: ignore[return-value]
+    return tuple(coefficients)
 
 
 def _critical_point(recursion: VarianceRecursion, root: Root) -> CriticalPoint:

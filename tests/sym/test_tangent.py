@@ -174,6 +174,25 @@ def test_one_hidden_layer_is_unbiased_at_every_width(name, N, parametrisation):
 
 
 @pytest.mark.montecarlo
+def test_means_of_biases_are_no_scales():
+    """6 pairs: a largest pull beyond 4.5 has probability 4e-5."""
+    _, phi, slope = PHI["sine"]
+    rng = np.random.default_rng(21)
+
+    def shifted(rng, shape):
+        return 0.8 + 0.4 * rng.standard_normal(shape)
+
+    layers = nets.dense_networks(
+        rng, 40_000, (2, 3, 1), [gaussian(1.2), gaussian(0.9)], [shifted, shifted]
+    )
+    samples = nets.tangent_kernels(layers, POINTS, phi, slope, [(1.2, 0.4), (0.9, 0.4)])
+    bias = nn.Gaussian(0.8, 0.4)
+    net = nn.shallow(nn.Sin(), bias=bias, output_bias=bias)
+    theory = nn.ntk(net).tensor(POINTS, sigma_w=1.2, sigma_v=0.9)
+    assert judged(theory, samples, 100) < 4.5
+
+
+@pytest.mark.montecarlo
 def test_standard_parameters_of_two_layers_lead_in_the_widths():
     """The kernel over n tends to its leading part: what is left falls as 1/n."""
     activation, phi, slope = PHI["erf"]
