@@ -180,12 +180,6 @@ def _slope(layer: Dense, law: NeuronLaw) -> NeuronLaw:
     steep = replace(layer, activation=Activation(expression=derivative.regular, name=name))
     if layer.inputs is None:
         return type(law)(steep)  # type: ignore[call-arg]
-    if layer.activation.is_normalised:
-        raise NotDerivedError(
-            expected="Gaussian first-layer weights below a normalised activation",
-            came=f"weights {layer.weight}",
-            remedy="use Gaussian weights",
-        )
     return ParameterLaw.from_dense(steep, layer.inputs)
 
 

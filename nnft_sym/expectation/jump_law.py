@@ -93,11 +93,6 @@ class JumpLaw:
         return self.regular.level
 
     @property
-    def covariance(self) -> object:
-        """The map from points to covariances."""
-        return self.regular.covariance
-
-    @property
     def _slope(self) -> sp.Expr:
         return self.regular.activation.expression
 

@@ -201,10 +201,10 @@ def test_standard_parameters_of_two_layers_lead_in_the_widths():
     left = []
     for n in (4, 64):
         layers = nets.dense_networks(
-            rng, 3_000, (2, n, n, 1), [gaussian(1.3)] * 3, [gaussian(0.3)] * 3
+            rng, 2_000, (2, n, 2 * n, 1), [gaussian(1.3)] * 3, [gaussian(0.3)] * 3
         )
         samples = nets.tangent_kernels(layers, POINTS, phi, slope, [(None, 1.0)] * 3)
-        theory = theta.tensor(POINTS, sigma_w=1.3, sigma_b=0.3, n_1=n, n_2=n)
+        theory = theta.tensor(POINTS, sigma_w=1.3, sigma_b=0.3, n_1=n, n_2=2 * n)
         left.append(np.max(np.abs(samples.mean(axis=0) - theory) / theory.max()))
     assert left[1] < 0.03
     assert left[1] < left[0] / 2
@@ -345,6 +345,14 @@ def test_rademacher_weights_by_enumeration():
     assert np.allclose(theta, 0.64 * (M + S * (X @ X.T / 2)), rtol=1e-12)
     unsized = nn.shallow(nn.Tanh(), weight=nn.Rademacher(), bias=None)
     assert np.allclose(nn.ntk(unsized).tensor(X, sigma_v=0.8), theta, rtol=1e-14)
+
+
+def test_normalised_activations_keep_their_norm():
+    X = np.array([[0.5], [-1.1]])
+    net = nn.shallow(nn.NormalisedExp(), weight=nn.Rademacher(), bias=None, inputs=1)
+    h = np.exp(np.array([[1.0], [-1.0]]) @ X.T - X[:, 0] ** 2)
+    M = h.T @ h / 2
+    assert np.allclose(nn.ntk(net).tensor(X, sigma_v=1), M * (1 + X @ X.T), rtol=1e-13)
 
 
 def test_neurons_written_out_give_the_kernel_of_their_layer():
