@@ -72,14 +72,13 @@ def check(ctx: click.Context, rng: int, networks: int | None, out: Path) -> None
 @click.argument("expression")
 @click.option("--order", type=click.IntRange(1, 8), default=4, show_default=True)
 def derive(expression: str, order: int) -> None:
-    """Print kernel and connected correlator of a layer of neurons EXPRESSION(z) as LaTeX."""
-    from nnft_sym.architectures import shallow
-    from nnft_sym.cumulants import cumulant
-    from nnft_sym.kernels import kernel
+    """Print what follows from neurons EXPRESSION(z), as text and LaTeX.
 
-    net = shallow(expression)
-    for correlator in (kernel(net), cumulant(net, order)):
-        click.echo(f"{correlator.latex()}\n% {correlator.exactness}")
+    Kernel, tangent kernel, connected correlator of one hidden layer, and criticality.
+    """
+    from nnft_sym.summaries import summary
+
+    click.echo(summary(expression, order=order))
 
 
 @main.command()

@@ -39,7 +39,10 @@ from .literature import gauss_net as gauss_net
 from .literature import relu_net as relu_net
 from .literature import scalar_field_net as scalar_field_net
 from .networks import Network as Network
+from .recursions import fixed_points as fixed_points
+from .tangent import ntk as ntk
 from .tensors import SymmetricTensor as SymmetricTensor
+from .universality import criticality as criticality
 from .vectors import dot as dot
 from .vectors import inputs as inputs
 from .vectors import vector as vector

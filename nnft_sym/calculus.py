@@ -16,10 +16,9 @@ __all__ = ["differentiated", "limited", "written_out"]
 
 def differentiated(function: PointFunction, parameter: sp.Symbol, order: int) -> PointFunction:
     """∂/∂parameter of a function of ``order`` points, through the covariances by the chain rule."""
-    if isinstance(function, MomentPolynomial):
-        if parameter not in function.law.symbols:
-            return function.map(lambda c: sp.diff(c, parameter))
-        function = closed(function, order, "differentiated")
+    if isinstance(function, MomentPolynomial) and parameter not in function.law.symbols:
+        return function.map(lambda c: sp.diff(c, parameter))
+    function = closed(function, order, "differentiated")
     variables = function.law.variables(order)
     derivative = _total_derivative(function.expression, parameter, variables, order, {})
     return ClosedExpression(function.law, order, derivative)
@@ -83,10 +82,9 @@ def limited(
     function: PointFunction, parameter: sp.Symbol, target: sp.Expr, order: int
 ) -> PointFunction:
     """Limit parameter -> target, with the covariances written out where they depend on it."""
-    if isinstance(function, MomentPolynomial):
-        if parameter not in function.law.symbols:
-            return function.map(lambda c: sp.limit(c, parameter, target))
-        function = closed(function, order, "taken to a limit")
+    if isinstance(function, MomentPolynomial) and parameter not in function.law.symbols:
+        return function.map(lambda c: sp.limit(c, parameter, target))
+    function = closed(function, order, "taken to a limit")
     if parameter not in function.law.symbols:
         limit = sp.limit(function.expression, parameter, target)
         return ClosedExpression(function.law, order, limit)
@@ -97,9 +95,11 @@ def limited(
     return ClosedExpression(function.law.replace({parameter: remaining}), order, limit)
 
 
-def closed(function: MomentPolynomial, order: int, wish: str) -> ClosedExpression:
-    """Write a polynomial out in covariances, if all its moments have closed forms."""
-    if any(function.law.exactness(k) != Exactness.exact() for k in function.moment_orders):
+def closed(function: PointFunction, order: int, wish: str) -> ClosedExpression:
+    """Write a function out in covariances, if all its moments have closed forms."""
+    if isinstance(function, ClosedExpression):
+        return function
+    if function.exactness != Exactness.exact():
         raise NotDerivedError(
             expected=f"closed forms of all moments of a correlator to be {wish}",
             came="a moment that is known as an integral only",

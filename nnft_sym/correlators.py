@@ -24,7 +24,7 @@ from nnft_sym.exactness import Exactness
 from nnft_sym.expectation.variables import expanded_determinants
 from nnft_sym.language.errors import SpecificationError
 from nnft_sym.networks import Network
-from nnft_sym.point_functions import Evaluator, MomentPolynomial, PointFunction
+from nnft_sym.point_functions import Evaluator, PointFunction
 from nnft_sym.printing import correlator_latex
 from nnft_sym.tensors import SymmetricTensor, multi_indices
 
@@ -159,8 +159,8 @@ class Correlator:
     def _moment_orders(self) -> dict[Any, set[int]]:
         needed: dict[Any, set[int]] = {}
         for term in self.terms:
-            if isinstance(term.function, MomentPolynomial):
-                needed.setdefault(term.function.law, set()).update(term.function.moment_orders)
+            for law, orders in term.function.needs.items():
+                needed.setdefault(law, set()).update(orders)
         return needed
 
     def _sum(
@@ -296,6 +296,57 @@ class Correlator:
         evaluator, n = self._evaluator(X, params, values)
         grid = np.indices((n,) * self.order).reshape(self.order, -1).T
         return self._evaluate_legs(evaluator, legs, grid)[0].reshape((n,) * self.order)
+
+    def entries(
+        self,
+        X: Any,
+        points: Any,
+        *,
+        outputs: Sequence[int] | None = None,
+        params: Mapping[str, Any] | None = None,
+        **values: Any,
+    ) -> NDArray[np.float64]:
+        """Evaluate at chosen sets of points alone, where a whole tensor is infinite or too large.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, d)
+            Points.
+        points : array_like of int, shape (U, k)
+            Which points, one row for each entry.
+        outputs : sequence of int, optional
+            One output for each leg (default: all 0).
+        params, **values
+            Values of the free parameters.
+
+        Returns
+        -------
+        ndarray, shape (U,)
+
+        Raises
+        ------
+        SpecificationError, AccuracyError, InfiniteMomentError
+            As :meth:`evaluate`.
+
+        Examples
+        --------
+        >>> from nnft_sym.kernels import kernel
+        >>> from nnft_sym.literature import relu_net
+        >>> K = kernel(relu_net())
+        >>> K.entries([[1.0], [2.0]], [[0, 1]], sigma_w=1, sigma_b=0, sigma_v=1)
+        array([1.])
+        """
+        legs = (0,) * self.order if outputs is None else self._legs(outputs)
+        evaluator, n = self._evaluator(X, params, values)
+        rows = np.asarray(points)
+        valid = rows.ndim == 2 and rows.shape[1] == self.order and rows.dtype.kind in "iu"
+        if not valid or (rows.size and not (rows.min() >= 0 and rows.max() < n)):
+            raise SpecificationError(
+                expected=f"rows of {self.order} points between 0 and {n - 1}",
+                came=f"{points!r}",
+                remedy="count the points from 0, one row for each entry",
+            )
+        return self._evaluate_legs(evaluator, legs, rows.astype(np.intp))[0]
 
     def _evaluator(
         self, X: Any, params: Mapping[str, Any] | None, values: Mapping[str, Any]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol, Self
 
 import numpy as np
 import sympy as sp
@@ -21,6 +22,7 @@ from nnft_sym.expectation.covariances import DIMENSION
 from nnft_sym.expectation.law import Moments, NeuronLaw, relabelled
 from nnft_sym.expectation.variables import collected_determinants, pair_geometries
 from nnft_sym.language.errors import AccuracyError
+from nnft_sym.language.nodes import shorten
 
 __all__ = ["ClosedExpression", "Evaluator", "MomentPolynomial", "PointFunction"]
 
@@ -58,12 +60,17 @@ class Evaluator:
         for function in functions:
             if isinstance(function, MomentPolynomial):
                 needed.setdefault(function.law, set()).update(function.moment_orders)
+            else:
+                function.prepare(self)
         for law, orders in needed.items():
             missing = sorted(orders - set(self._moments.get(law, {})))
             if missing:
                 own = {s: v for s, v in self.values.items() if s in law.symbols}
-                found = law.moments(missing, self.X, own)
-                self._moments.setdefault(law, {}).update(found)
+                self.keep(law, law.moments(missing, self.X, own))
+
+    def keep(self, law: NeuronLaw, found: Mapping[int, Moments]) -> None:
+        """Remember moments of a law, by their orders."""
+        self._moments.setdefault(law, {}).update(found)
 
     def moments(self, law: NeuronLaw, order: int) -> Moments:
         """Moments of one order, as prepared."""
@@ -72,6 +79,45 @@ class Evaluator:
     def number(self, expression: sp.Expr) -> float:
         """Value of an expression in the parameters alone."""
         return float(expression.xreplace(self.values))
+
+
+class PointFunction(Protocol):
+    """What a correlator asks of a function of k points."""
+
+    @property
+    def law(self) -> NeuronLaw:
+        """The law whose covariances the expression is written in."""
+
+    @property
+    def symbols(self) -> frozenset[sp.Symbol]:
+        """Free parameters."""
+
+    @property
+    def needs(self) -> Mapping[NeuronLaw, frozenset[int]]:
+        """Laws and the orders of their moments that occur."""
+
+    @property
+    def exactness(self) -> Exactness:
+        """The weakest of the moments that occur."""
+
+    @property
+    def formula(self) -> sp.Expr:
+        """The function in symbols for moments."""
+
+    @property
+    def expression(self) -> sp.Expr:
+        """The function in covariances and inner products."""
+
+    def replace(self, symbols: Mapping[sp.Symbol, sp.Expr]) -> Self:
+        """Return the function with parameters replaced."""
+
+    def prepare(self, evaluator: Evaluator) -> None:
+        """Have the evaluator compute the moments that occur."""
+
+    def evaluate(
+        self, evaluator: Evaluator, indices: NDArray[np.intp]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Values and error bounds at rows of point indices."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +139,15 @@ class MomentPolynomial:
     def moment_orders(self) -> frozenset[int]:
         """Orders of the moments that occur."""
         return frozenset(len(block) for partition, _ in self.coefficients for block in partition)
+
+    @property
+    def needs(self) -> dict[NeuronLaw, frozenset[int]]:
+        """Laws and the orders of their moments that occur."""
+        return {self.law: self.moment_orders}
+
+    def prepare(self, evaluator: Evaluator) -> None:
+        """Compute all moments that occur."""
+        evaluator.prepare([self])
 
     @property
     def symbols(self) -> frozenset[sp.Symbol]:
@@ -198,6 +253,14 @@ class ClosedExpression:
         return Exactness.exact()
 
     @property
+    def needs(self) -> dict[NeuronLaw, frozenset[int]]:
+        """No moments: they are written out."""
+        return {}
+
+    def prepare(self, evaluator: Evaluator) -> None:
+        """Nothing to compute beforehand."""
+
+    @property
     def formula(self) -> sp.Expr:
         """The expression itself."""
         return self.expression
@@ -224,12 +287,10 @@ class ClosedExpression:
             value = np.asarray(function(*arguments.values()), dtype=np.float64)
         value = np.broadcast_to(value, (len(indices),)).copy()
         if not np.all(np.isfinite(value)):
+            where = indices[~np.isfinite(value)][0]
             raise AccuracyError(
                 expected="a finite value at every set of points",
-                came=f"{expression} undefined at points {indices[~np.isfinite(value)][0]}",
+                came=f"{shorten(str(expression))}, undefined at points {where}",
                 remedy="leave out degenerate points: the expression is singular there",
             )
         return value, 1e3 * np.finfo(np.float64).eps * np.abs(value)
-
-
-PointFunction = MomentPolynomial | ClosedExpression

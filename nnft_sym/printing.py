@@ -11,6 +11,7 @@ from nnft_sym.combinatorics import Partition
 from nnft_sym.expectation.variables import covariance
 from nnft_sym.language.errors import NotDerivedError
 from nnft_sym.point_functions import MomentPolynomial, PointFunction, moment_symbol
+from nnft_sym.tangent_functions import TangentFunction
 
 if TYPE_CHECKING:
     from nnft_sym.correlators import Correlator, OutputTerm
@@ -69,6 +70,8 @@ def _delta(term: OutputTerm) -> str:
 
 
 def _function(function: PointFunction) -> str:
+    if isinstance(function, TangentFunction):
+        return function.latex()
     if not isinstance(function, MomentPolynomial):
         return sp.latex(function.expression)
     classes = function.classes()
@@ -121,6 +124,8 @@ def _joined(parts: list[str]) -> str:
 
 def _meanings(function: PointFunction) -> list[str]:
     """What the moments M_{1...k} stand for, one line for each order."""
+    if isinstance(function, TangentFunction):
+        return function.meanings()
     if not isinstance(function, MomentPolynomial):
         return []
     return [_meaning(function, order) for order in sorted(function.moment_orders)]

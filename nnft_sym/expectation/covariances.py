@@ -11,7 +11,7 @@ import sympy as sp
 from numpy.typing import NDArray
 
 from nnft_sym.expectation.cubature.gram import Gram
-from nnft_sym.expectation.law import InnerProduct, NeuronLaw, relabelled
+from nnft_sym.expectation.law import InnerProduct, Moments, NeuronLaw, relabelled
 from nnft_sym.expectation.variables import covariance, determinant, point_pairs
 
 __all__ = ["DIMENSION", "AffineCovariance", "Covariance", "LayerCovariance"]
@@ -157,8 +157,11 @@ class LayerCovariance:
         }
 
     def gram(self, X: NDArray[np.float64], values: Mapping[sp.Symbol, float]) -> Gram:
+        return self.gram_above(self.previous.moments((2,), X, values)[2], values)
+
+    def gram_above(self, moment: Moments, values: Mapping[sp.Symbol, float]) -> Gram:
+        """Covariance matrix from the second moments of the layer before."""
         numbers = dict(values)
-        moment = self.previous.moments((2,), X, values)[2]
         weight = float(self.weight_variance.xreplace(numbers))
         bias = float(self.bias_variance.xreplace(numbers))
         return Gram.from_matrix(bias + weight * moment.values.dense)

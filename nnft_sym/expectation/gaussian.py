@@ -15,6 +15,7 @@ from nnft_sym.density import Density
 from nnft_sym.exactness import Exactness
 from nnft_sym.expectation.closed import closed_form
 from nnft_sym.expectation.covariances import Covariance
+from nnft_sym.expectation.cubature.gram import Gram
 from nnft_sym.expectation.forms import ClosedForm
 from nnft_sym.expectation.integral import expectation_over_offset
 from nnft_sym.expectation.law import Moments
@@ -108,8 +109,13 @@ class GaussianLaw:
     def moments(
         self, orders: Iterable[int], X: NDArray[np.float64], values: Mapping[sp.Symbol, float]
     ) -> dict[int, Moments]:
+        return self.moments_over(self.covariance.gram(X, values), orders, values)
+
+    def moments_over(
+        self, gram: Gram, orders: Iterable[int], values: Mapping[sp.Symbol, float]
+    ) -> dict[int, Moments]:
+        """Moments of the given orders over points whose covariance is known already."""
         law = self.replace({symbol: sp.Float(value) for symbol, value in values.items()})
-        gram = law.covariance.gram(X, values)
         found: dict[int, Moments] = {}
         unresolved: list[int] = []
         for order in orders:

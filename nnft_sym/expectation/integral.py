@@ -82,10 +82,11 @@ class GaussianExpectation(sp.Expr):
 
     def _latex(self, printer: Any) -> str:
         phi = self.args[0]
-        factors = (
+        written = (
             printer.doprint(phi.xreplace({Z: sp.Symbol(f"z_{a + 1}", real=True)}))
             for a in range(self.order)
         )
+        factors = (rf"\left({text}\right)" if phi.is_Add else text for text in written)
         return rf"\mathbb{{E}}\left[{' '.join(factors)}\right]_{{K}}"
 
     def _sympystr(self, printer: Any) -> str:

@@ -28,7 +28,9 @@ def test_check_writes_tables_and_figure(short, tmp_path):
     assert [line.split()[:3] for line in lines[1:4]] == [["Cos-net", "1", k] for k in "246"]
     assert lines[4].startswith("verdict: unresolved (family-wise level 0.01 over 1977 comparisons")
     assert {path.name for path in out.iterdir()} == {
-        "summary.tex", "entries-cos-net-d1.tex", "scaling.pdf"
+        "summary.tex",
+        "entries-cos-net-d1.tex",
+        "scaling.pdf",
     }
     assert r"\toprule" in (out / "summary.tex").read_text("utf-8")
 
@@ -58,6 +60,19 @@ def test_derive_prints_latex():
     assert done.exit_code == 0, done.output
     assert "G^{(2)}" in done.output
     assert "G_c^{(4)}" in done.output
+    assert r"\mathbb{E}[\phi'_1\phi'_2] = " in done.output
+    assert "class: K*=0 [PDLT]" in done.output
+    assert "K* = 0, C_W = 1, C_b = 0 (stable)" in done.output
+
+
+def test_derive_says_what_cannot_be_derived():
+    done = CliRunner().invoke(main, ["derive", "sign(z)"])
+    assert done.exit_code == 0, done.output
+    assert "E[phi'(z_1)*phi'(z_2)] = 2/(pi*sqrt(K_11*K_22 - K_12**2))" in done.output
+    assert "class: none [PDLT]" in done.output
+    done = CliRunner().invoke(main, ["derive", "log(abs(z))"])
+    assert done.exit_code == 0, done.output
+    assert done.output.count("not derived: expected an activation that is finite") == 3
 
 
 def test_table_lists_the_networks():
