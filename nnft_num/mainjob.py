@@ -116,7 +116,7 @@ def literature_tasks(networks: int | None = None) -> tuple[Task, ...]:
         task(gauss_net(), plane, lognormal | {"sigma_w": 0.3}, 1, 1.5, 4),
         task(erf_net(), plane, unit | {"sigma_b": 0.0}, 0.5, 0.8, 1.5),
         task(relu_net(), quadrant, unit | {"sigma_b": 0.0}, 1, 1, 1),
-        task(cos_net(), space, unit, 0.5, 1, 3),
+        task(cos_net(), space, unit, 0.5, 1.6, 3),
         task(scalar_field_net(2), plane, free, 0.5, 0.8, 1.2),
         task(scalar_field_net(3), space, free, 0.5, 0.8, 1.2),
     )
