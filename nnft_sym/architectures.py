@@ -222,7 +222,13 @@ def neurons(
     >>> net.dimension, net.parameters
     (2, ('N', 'sigma_v'))
     """
-    h = to_sympy(parse(expression)) if isinstance(expression, str) else sp.sympify(expression)
+    h = to_sympy(parse(expression)) if isinstance(expression, str) else expression
+    if not isinstance(h, sp.Expr):
+        raise SpecificationError(
+            expected="a neuron as an expression or a text",
+            came=f"{expression!r} of type {type(expression).__name__}",
+            remedy="write for example nn.neurons(sp.cos(nn.dot(w, x) + b), ...)",
+        )
     h = h.xreplace({s: sp.Symbol(s.name, real=True) for s in h.free_symbols if s.is_real is None})
     coordinates = _coordinates(h, inputs)
     groups = tuple(_group(key, density, h) for key, density in parameters.items())

@@ -8,7 +8,7 @@ import sympy as sp
 
 from nnft_sym.exactness import Exactness
 from nnft_sym.expectation.variables import collected_determinants, pair_geometries
-from nnft_sym.language.errors import NotDerivedError
+from nnft_sym.language.errors import InfiniteMomentError, NotDerivedError
 from nnft_sym.point_functions import ClosedExpression, MomentPolynomial, PointFunction
 
 __all__ = ["differentiated", "limited", "written_out"]
@@ -83,16 +83,40 @@ def limited(
 ) -> PointFunction:
     """Limit parameter -> target, with the covariances written out where they depend on it."""
     if isinstance(function, MomentPolynomial) and parameter not in function.law.symbols:
-        return function.map(lambda c: sp.limit(c, parameter, target))
+        return function.map(lambda c: _limit(c, parameter, target))
+    if target.is_finite and target != 0:
+        # Scales are smooth away from zero: the limit is the value.
+        return function.replace({parameter: target})
     function = closed(function, order, "taken to a limit")
     if parameter not in function.law.symbols:
-        limit = sp.limit(function.expression, parameter, target)
+        limit = _limit(function.expression, parameter, target)
         return ClosedExpression(function.law, order, limit)
     explicit = written_out(function.expression, function.law.variables(order))
-    limit = sp.limit(explicit, parameter, target)
+    limit = _limit(explicit, parameter, target)
     # The limit is written in inner products; the law only has to forget the parameter.
     remaining = target if target.is_finite else sp.Integer(1)
     return ClosedExpression(function.law.replace({parameter: remaining}), order, limit)
+
+
+def _limit(expression: sp.Expr, parameter: sp.Symbol, target: sp.Expr) -> sp.Expr:
+    try:
+        limit = sp.limit(expression, parameter, target)
+        if isinstance(limit, sp.Limit):
+            raise NotImplementedError
+    except Exception as reason:
+        # sympy's limits fail in many ways, none of them under a common class.
+        raise NotDerivedError(
+            expected=f"a limit {parameter} -> {target} that sympy can take",
+            came=f"{expression}",
+            remedy="evaluate at a value near the limit instead",
+        ) from reason
+    if limit.has(sp.oo, sp.zoo, sp.nan, sp.AccumBounds):
+        raise InfiniteMomentError(
+            expected=f"a finite limit {parameter} -> {target}",
+            came=f"{limit} for {expression}",
+            remedy="choose another limit",
+        )
+    return limit
 
 
 def closed(function: PointFunction, order: int, wish: str) -> ClosedExpression:

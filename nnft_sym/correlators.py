@@ -22,8 +22,9 @@ from nnft_sym.calculus import differentiated, limited, written_out
 from nnft_sym.combinatorics import Partition
 from nnft_sym.exactness import Exactness
 from nnft_sym.expectation.variables import expanded_determinants
-from nnft_sym.language.errors import SpecificationError
+from nnft_sym.language.errors import InfiniteMomentError, SpecificationError
 from nnft_sym.networks import Network
+from nnft_sym.parameters import in_symbols, number_of
 from nnft_sym.point_functions import Evaluator, PointFunction
 from nnft_sym.printing import correlator_latex
 from nnft_sym.tensors import SymmetricTensor, multi_indices
@@ -351,12 +352,19 @@ class Correlator:
     def _evaluator(
         self, X: Any, params: Mapping[str, Any] | None, values: Mapping[str, Any]
     ) -> tuple[Evaluator, int]:
+        if not isinstance(params or {}, Mapping) or set(params or {}) & set(values):
+            raise SpecificationError(
+                expected="each parameter once, in a mapping or by keyword",
+                came=f"params={params!r} and {', '.join(values) or 'no keywords'}",
+                remedy="pass params={...} or keywords",
+            )
         numbers = self._bind({**(params or {}), **values})
         points = self.networks[0].points(X)
         for network in self.networks[1:]:
             network.points(X)
         evaluator = Evaluator(points, numbers)
-        evaluator.prepare(term.function for term in self.terms)
+        with np.errstate(over="ignore", invalid="ignore"):
+            evaluator.prepare(term.function for term in self.terms)
         return evaluator, len(points)
 
     def _evaluate_legs(
@@ -366,8 +374,16 @@ class Correlator:
         total, error = np.zeros(len(points)), np.zeros(len(points))
         for term in self.terms:
             if term.contributes(legs):
-                value, bound = term.function.evaluate(evaluator, points)
-                total, error = total + value, error + bound
+                with np.errstate(over="ignore", invalid="ignore"):
+                    value, bound = term.function.evaluate(evaluator, points)
+                    total, error = total + value, error + bound
+        if not np.all(np.isfinite(total)):
+            wrong = np.flatnonzero(~np.isfinite(total))[0]
+            raise InfiniteMomentError(
+                expected=f"a finite {self.name} within the range of double precision",
+                came=f"{total[wrong]} at points {points[wrong].tolist()}",
+                remedy="check the scales: a moment is infinite, or overflows",
+            )
         return total, error
 
     def _bind(self, values: Mapping[str, Any]) -> dict[sp.Symbol, float]:
@@ -388,15 +404,16 @@ class Correlator:
                 came=f"none for {', '.join(missing)}",
                 remedy=f"pass them by keyword, for example {missing[0]}=1.0",
             )
-        numbers: dict[str, float] = {}
+        numbers = {name: float(number_of(name, values[name])) for name in needed}
         for network in self.networks:
             own = {name: values[name] for name in network.parameters if name in values}
             numbers |= network.bind(own, partial=True)
         return {symbol: float(numbers[symbol.name]) for symbol in self.symbols}
 
     def _legs(self, outputs: Sequence[int]) -> tuple[int, ...]:
-        legs = tuple(outputs)
-        if len(legs) != self.order or any(not 0 <= leg < self.outputs for leg in legs):
+        legs = tuple(outputs) if isinstance(outputs, Iterable) else ()
+        whole = all(isinstance(leg, (int, np.integer)) for leg in legs)
+        if len(legs) != self.order or not whole or any(not 0 <= i < self.outputs for i in legs):
             raise SpecificationError(
                 expected=f"{self.order} outputs between 0 and {self.outputs - 1}",
                 came=f"{outputs!r}",
@@ -435,7 +452,14 @@ class Correlator:
         >>> kernel(erf_net()).subs({"sigma_v": 2}).parameters
         ('sigma_b', 'sigma_w')
         """
-        symbols = {self._symbol(key): sp.sympify(value) for key, value in values.items()}
+        if not isinstance(values, Mapping):
+            raise SpecificationError(
+                expected="a mapping of parameters to values", came=f"{values!r}", remedy="pass a dict"
+            )
+        known = self._symbols_by_name
+        symbols = {
+            self._symbol(key): in_symbols(value, str(key), known) for key, value in values.items()
+        }
         plain = {symbol.name: value for symbol, value in symbols.items() if value.is_number}
         for network in self.networks:
             own = {name: value for name, value in plain.items() if name in network.parameters}
@@ -476,7 +500,13 @@ class Correlator:
         >>> cumulant(erf_net(), 4).limit("N", sp.oo).expr
         0
         """
-        symbol, end = self._symbol(parameter), sp.sympify(target)
+        symbol = self._symbol(parameter)
+        infinite = target in (sp.oo, float("inf"))
+        end = sp.oo if infinite else in_symbols(target, "target", self._symbols_by_name)
+        if symbol.is_nonnegative and end.is_negative:
+            raise SpecificationError(
+                expected=f"a target of at least 0 for {symbol}", came=f"{end}", remedy="drop the sign"
+            )
         return self._mapped(lambda function: limited(function, symbol, end, self.order))
 
     def _mapped(self, change: Callable[[PointFunction], PointFunction]) -> Correlator:
@@ -485,10 +515,14 @@ class Correlator:
             terms=tuple(replace(term, function=change(term.function)) for term in self.terms),
         )
 
+    @property
+    def _symbols_by_name(self) -> dict[str, sp.Symbol]:
+        symbols = {symbol.name: symbol for net in self.networks for symbol in net.symbols}
+        return symbols | {symbol.name: symbol for symbol in self.symbols}
+
     def _symbol(self, key: str | sp.Symbol) -> sp.Symbol:
         name = key if isinstance(key, str) else getattr(key, "name", str(key))
-        symbols = {symbol.name: symbol for net in self.networks for symbol in net.symbols}
-        symbols |= {symbol.name: symbol for symbol in self.symbols}
+        symbols = self._symbols_by_name
         if name not in symbols:
             raise SpecificationError(
                 expected=f"one of the parameters {', '.join(sorted(symbols))}",

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from itertools import product
 
+import numpy as np
 import sympy as sp
 
 from nnft_sym.combinatorics import Partition, coarsenings, moebius, set_partitions
@@ -62,10 +63,12 @@ def cumulant(net: Network, order: int) -> Correlator:
     >>> cumulant(erf_net(), 3).formula(), len(cumulant(erf_net(), 4).formula().args)
     (0, 4)
     """
-    if isinstance(order, bool) or not isinstance(order, int) or not 1 <= order <= LARGEST_ORDER:
+    whole = isinstance(order, (int, np.integer)) and not isinstance(order, bool)
+    if not whole or not 1 <= order <= LARGEST_ORDER:
         raise SpecificationError(
             expected=f"an order from 1 to {LARGEST_ORDER}", came=f"{order!r}", remedy="pass an int"
         )
+    order = int(order)
     if net.depth > 1:
         raise NotDerivedError(
             expected="one hidden layer for correlators at finite width",

@@ -12,7 +12,7 @@ from nnft_sym.formulas import to_sympy
 from nnft_sym.language import parse
 from nnft_sym.language.errors import SpecificationError
 
-__all__ = ["Parameter", "location", "non_negative", "unified", "width_parameter"]
+__all__ = ["Parameter", "in_symbols", "location", "non_negative", "unified", "width_parameter"]
 
 Parameter: TypeAlias = Any
 """What a scale, mean or width may be given as: a number, a text of the language, an expression."""
@@ -79,6 +79,19 @@ def _read(value: Parameter, role: str, assumptions: Mapping[str, bool]) -> sp.Ex
             expected=f"a finite real number for {role}", came=str(value), remedy="check its source"
         )
     return number
+
+
+def in_symbols(value: Parameter, role: str, known: Mapping[str, sp.Symbol]) -> sp.Expr:
+    """Read a number, text or expression in symbols that are known by name; others become real.
+
+    Examples
+    --------
+    >>> scale = sp.Symbol("s", nonnegative=True)
+    >>> in_symbols("2*s", "scale", {"s": scale}) == 2 * scale
+    True
+    """
+    expression = _read(value, role, {"real": True})
+    return expression.xreplace({s: known.get(s.name, s) for s in expression.free_symbols})
 
 
 def unified(expressions: Iterable[sp.Expr]) -> dict[sp.Symbol, sp.Symbol]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from nnft_sym.expectation.cubature.gram import Gram
 from nnft_sym.expectation.law import InnerProduct, Moments, NeuronLaw, relabelled
 from nnft_sym.expectation.variables import covariance, determinant, point_pairs
+from nnft_sym.language.errors import InfiniteMomentError
 
 __all__ = ["DIMENSION", "AffineCovariance", "Covariance", "LayerCovariance"]
 
@@ -164,4 +165,11 @@ class LayerCovariance:
         numbers = dict(values)
         weight = float(self.weight_variance.xreplace(numbers))
         bias = float(self.bias_variance.xreplace(numbers))
-        return Gram.from_matrix(bias + weight * moment.values.dense)
+        matrix = bias + weight * moment.values.dense
+        if not np.all(np.isfinite(matrix)):
+            raise InfiniteMomentError(
+                expected="finite covariances in every layer",
+                came=f"a covariance that overflows above layer {self.level}",
+                remedy="lower the weight and bias scales, or the depth",
+            )
+        return Gram.from_matrix(matrix)

@@ -37,6 +37,10 @@ class ClosedForm(ABC):
     def evaluate(self, K: NDArray[np.float64], D: NDArray[np.float64]) -> NDArray[np.float64]:
         """Value for each of U covariance matrices K and determinants D, both (U, k, k)."""
 
+    def magnitude(self, K: NDArray[np.float64], D: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Sum of the sizes of the terms that are added: what rounding errors scale with."""
+        return np.abs(self.evaluate(K, D))
+
 
 @dataclass(frozen=True, kw_only=True)
 class SymbolicForm(ClosedForm):
@@ -73,9 +77,26 @@ class SymbolicForm(ClosedForm):
         covariances = [covariance(a, b) for a, b in pairs]
         return covariances + [determinant(a, b) for a, b in pairs if a != b]
 
+    @cached_property
+    def _size(self) -> Callable[..., Any]:
+        summands = sp.Add.make_args(sp.expand(self.in_determinants))
+        sizes = sp.Add(*(sp.Abs(summand, evaluate=False) for summand in summands))
+        return sp.lambdify(self._symbols, sizes, modules=["scipy", "numpy"])
+
     def evaluate(self, K: NDArray[np.float64], D: NDArray[np.float64]) -> NDArray[np.float64]:
+        return self._called(self._function, K, D)
+
+    def magnitude(self, K: NDArray[np.float64], D: NDArray[np.float64]) -> NDArray[np.float64]:
+        with np.errstate(all="ignore"):
+            size = self._called(self._size, K, D)
+            # Points of zero variance are treated apart, where formulas divide by it.
+            return np.where(np.isfinite(size), size, np.abs(self.evaluate(K, D)))
+
+    def _called(
+        self, function: Callable[..., Any], K: NDArray[np.float64], D: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
         pairs = point_pairs(self.points)
         arguments = [K[:, a - 1, b - 1] for a, b in pairs]
         arguments += [D[:, a - 1, b - 1] for a, b in pairs if a != b]
-        value = self._function(*arguments)
+        value = function(*arguments)
         return np.broadcast_to(np.asarray(value, dtype=np.float64), (len(K),)).copy()

@@ -27,7 +27,7 @@ from nnft_sym.tensors import SymmetricTensor, multi_indices
 __all__ = ["GaussianLaw"]
 
 ROUNDING = 64 * np.finfo(np.float64).eps
-"""Relative rounding error ascribed to closed forms."""
+"""Rounding error ascribed to closed forms, relative to the sizes of the terms they add."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +134,9 @@ def _from_closed_form(form: ClosedForm, order: int, gram: Any) -> Moments:
     n = len(gram.matrix)
     indices = multi_indices(order, n)
     grid = indices[:, :, None], indices[:, None, :]
-    entries = form.evaluate(gram.matrix[grid], gram.determinants[grid])
-    values = SymmetricTensor(order, n, entries)
-    return Moments(values=values, errors=values.map(lambda entry: ROUNDING * np.abs(entry)))
+    # What overflows here is refused by whoever asked for the moment.
+    with np.errstate(over="ignore", invalid="ignore"):
+        entries = form.evaluate(gram.matrix[grid], gram.determinants[grid])
+        sizes = form.magnitude(gram.matrix[grid], gram.determinants[grid])
+    values, size = (SymmetricTensor(order, n, table) for table in (entries, sizes))
+    return Moments(values=values, errors=size.map(lambda entry: ROUNDING * entry))

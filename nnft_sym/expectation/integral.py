@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from nnft_sym.activations import Z
+from nnft_sym.activations import VARIANCE, Z
 from nnft_sym.density import Density
 from nnft_sym.expectation.cubature.gram import Gram
 from nnft_sym.expectation.cubature.kinks import find_kinks
 from nnft_sym.expectation.cubature.moments import gaussian_moments
 from nnft_sym.expectation.variables import covariance_matrix
-from nnft_sym.language.errors import AccuracyError
+from nnft_sym.language.errors import AccuracyError, NotDerivedError
 
 __all__ = ["GaussianExpectation", "expectation_over_offset"]
 
@@ -103,6 +103,12 @@ def expectation_over_offset(phi: sp.Expr, order: int, offset: Density | None) ->
     E[phi(z_1)*phi(z_2); phi(z) = tanh(z)]
     """
     K = covariance_matrix(order)
+    if phi.has(VARIANCE):
+        raise NotDerivedError(
+            expected="a normalised activation with a closed form to be written out",
+            came=f"{phi} with a bias {offset}",
+            remedy="evaluate it with .tensor, or use a centred Gaussian bias",
+        )
     if offset is None:
         return GaussianExpectation(phi, K)
     shifted = GaussianExpectation(phi.xreplace({Z: Z + OFFSET}), K)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import pairwise
@@ -17,7 +18,7 @@ from nnft_sym.expectation.cubature.gram import Gram
 from nnft_sym.expectation.cubature.kinks import find_kinks
 from nnft_sym.expectation.cubature.moments import Values, gaussian_moments
 from nnft_sym.expectation.law import Moments
-from nnft_sym.language.errors import AccuracyError
+from nnft_sym.language.errors import AccuracyError, InfiniteMomentError
 from nnft_sym.tensors import SymmetricTensor, multi_indices
 
 __all__ = ["integral_moments"]
@@ -27,7 +28,7 @@ TOLERANCE = 1e-10
 
 _PANEL_NODES = 10
 _LARGEST_PANELS = 256
-_TAIL = 45.0
+_TAIL = 90.0
 """Scales of an exponential tail after which its weight is below rounding."""
 
 Floats = NDArray[np.float64]
@@ -61,15 +62,16 @@ def integral_moments(
         If a moment is infinite.
     """
     n = len(gram)
+    added = 0.0 if offset is None else float(offset.moment(2))
     index_sets = {order: multi_indices(order, n) for order in orders}
     if offset is None:
-        found = _at_offset(phi, gram, index_sets, 0.0)
+        found = _at_offset(phi, gram, index_sets, 0.0, added)
     elif offset.is_point_mass:
-        found = _at_offset(phi, gram, index_sets, float(offset.moment(1)))
+        found = _at_offset(phi, gram, index_sets, float(offset.moment(1)), added)
     elif offset.atoms():
         found = _mixture(
             [(float(b), float(p)) for b, p in offset.atoms()],
-            lambda b: _at_offset(phi, gram, index_sets, b),
+            lambda b: _at_offset(phi, gram, index_sets, b, added),
         )
     else:
         found = _integrated(phi, gram, index_sets, offset)
@@ -88,10 +90,11 @@ def _numeric(phi: sp.Expr) -> Callable[..., Floats]:
 
 
 def _at_offset(
-    phi: sp.Expr, gram: Gram, index_sets: dict[int, NDArray[np.intp]], b: float
+    phi: sp.Expr, gram: Gram, index_sets: dict[int, NDArray[np.intp]], b: float, added: float
 ) -> dict[int, Values]:
+    """Moments of φ(u + b) at one bias; its second moment is added to that of u in k = E z²."""
     function = _numeric(phi)
-    variances = np.diag(gram.matrix)
+    variances = np.diag(gram.matrix) + added
     normalised = phi.has(VARIANCE)
     kinks = find_kinks(phi.xreplace({VARIANCE: sp.Integer(1)})).thresholds
 
@@ -136,7 +139,7 @@ def _integrated(
         weights = half * w * np.exp(np.broadcast_to(log_density(nodes), nodes.shape))
         return _mixture(
             zip(nodes.tolist(), weights.tolist(), strict=True),
-            lambda value: _at_offset(phi, gram, index_sets, value),
+            lambda value: _at_offset(phi, gram, index_sets, value, float(offset.moment(2))),
         )
 
     pending = [
@@ -167,7 +170,29 @@ def _integrated(
                 remedy="use a Gaussian bias, or a smoother activation",
             )
         pending += [(left, middle, halves[0]), (middle, right, halves[1])]
-    return _sum(accepted)
+    total = _sum(accepted)
+    if offset.tail != 0:
+        for end in (low, high):
+            step = math.copysign(float(offset.tail), end)
+            near, far = panel(end, end + step), panel(end + step, end + 2 * step)
+            _check_tail(near, far, total, offset)
+    return total
+
+
+def _check_tail(
+    near: dict[int, Values], far: dict[int, Values], total: dict[int, Values], offset: Density
+) -> None:
+    """Refuse a moment to which the bias contributes from far out in its exponential tail."""
+    for order, value in total.items():
+        inner, outer = (np.max(np.abs(part[order].entries)) for part in (near, far))
+        if not inner <= TOLERANCE / 10 * np.max(np.abs(value.entries)):
+            grows = not outer < inner
+            raise (InfiniteMomentError if grows else AccuracyError)(
+                expected="a bias whose tail falls off faster than the activation grows",
+                came=f"{offset}, for which moment {order} "
+                + ("is infinite" if grows else "converges too slowly"),
+                remedy="lower the scale of the bias, or use a Gaussian bias",
+            )
 
 
 def _sum(parts: Sequence[dict[int, Values]]) -> dict[int, Values]:

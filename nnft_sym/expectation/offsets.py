@@ -10,10 +10,12 @@ import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 
+from nnft_sym.activations import VARIANCE
 from nnft_sym.density import Density
 from nnft_sym.expectation.exponentials import Term, exponential_terms
 from nnft_sym.expectation.forms import ClosedForm
 from nnft_sym.expectation.variables import covariance_matrix
+from nnft_sym.language.errors import InfiniteMomentError
 
 __all__ = ["offset_form"]
 
@@ -36,6 +38,8 @@ def offset_form(factors: tuple[sp.Expr, ...], density: Density) -> ClosedForm | 
     if len(terms) < len(factors):
         return None
     if any(t.quadratic != 0 or t.degree > 0 for term in terms for t in term):
+        return None
+    if any(factor.has(VARIANCE) for factor in factors):
         return None
     return _OffsetForm(factors=tuple(terms), density=density)
 
@@ -75,11 +79,30 @@ class _OffsetForm(ClosedForm):
         return sp.Add(*(_real(c, exponent) for exponent, c in collected.items()))
 
     def evaluate(self, K: NDArray[np.float64], D: NDArray[np.float64]) -> NDArray[np.float64]:
-        total = np.zeros(len(K), dtype=complex)
+        return self._summed(K)[0]
+
+    def magnitude(self, K: NDArray[np.float64], D: NDArray[np.float64]) -> NDArray[np.float64]:
+        return self._summed(K)[1]
+
+    def _summed(self, K: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Sum of the terms, and of their sizes times what their exponents lose to rounding."""
+        total, size = np.zeros(len(K), dtype=complex), np.zeros(len(K))
         for alpha, coefficient in self._terms.items():
             vector = np.array([complex(a) for a in alpha])
-            total += complex(coefficient) * np.exp((K @ vector) @ vector / 2)
-        return total.real
+            self._check_strip(vector)
+            value = complex(coefficient) * np.exp((K @ vector) @ vector / 2)
+            total += value
+            size += np.abs(value) * (1 + (np.abs(K) @ np.abs(vector)) @ np.abs(vector) / 2)
+        return total.real, size
+
+    def _check_strip(self, alpha: NDArray[np.complex128]) -> None:
+        growth = abs(float(np.sum(alpha).real))
+        if growth * float(self.density.tail) >= 1:
+            raise InfiniteMomentError(
+                expected=f"a bias whose tail falls off faster than exp(-{growth:g}|b|)",
+                came=f"{self.density}, for which the moment is infinite",
+                remedy="lower its scale, or use a Gaussian bias",
+            )
 
 
 def _real(coefficient: sp.Expr, exponent: sp.Expr) -> sp.Expr:

@@ -15,6 +15,9 @@ from nnft_sym.expectation.variables import covariance, determinant
 
 RANK = 30
 
+LARGEST_DEGREE = 24
+"""Degree beyond which the recursion is left to numerical integration."""
+
 _T = sp.Symbol("t", positive=True)
 _ANGLE = sp.Symbol("vartheta", real=True)
 HalfLines = tuple[tuple[sp.Expr, ...], tuple[sp.Expr, ...]]
@@ -94,6 +97,8 @@ def _half_lines(factor: sp.Expr) -> HalfLines | None:
         if not side.is_polynomial(_T):
             return None
         ascending = sp.Poly(side, _T).all_coeffs()[::-1]
+        if len(ascending) > LARGEST_DEGREE + 1:
+            return None
         sides.append(tuple(c * (1 if value is _T else (-1) ** i) for i, c in enumerate(ascending)))
     return sides[0], sides[1]
 

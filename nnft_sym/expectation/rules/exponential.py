@@ -30,6 +30,12 @@ RANK = 10
 LARGEST_SYMBOLIC = 4
 """Points beyond which a Gaussian factor's k × k inverse is not written out."""
 
+LARGEST_DEGREE = 12
+"""Total degree beyond which a polynomial moment is not written out."""
+
+LARGEST_NUMERIC = 128
+"""Total degree beyond which Wick's theorem is left to numerical integration."""
+
 
 def derive(factors: tuple[sp.Expr, ...]) -> ClosedForm | None:
     """Closed form for sums of polynomial × exponential terms, at any number of points.
@@ -44,7 +50,14 @@ def derive(factors: tuple[sp.Expr, ...]) -> ClosedForm | None:
     """
     read = {factor: exponential_terms(factor) for factor in set(factors)}
     terms = [term for factor in factors if (term := read[factor]) is not None]
-    return _ExponentialForm(factors=tuple(terms)) if len(terms) == len(factors) else None
+    if len(terms) < len(factors) or _degree(terms) > LARGEST_NUMERIC:
+        return None
+    return _ExponentialForm(factors=tuple(terms))
+
+
+def _degree(factors: Sequence[Sequence[Term]]) -> int:
+    """Largest total degree of the polynomials of a product of terms."""
+    return sum(max(term.degree for term in terms) for terms in factors)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +87,12 @@ class _ExponentialForm(ClosedForm):
                 came=f"{self.points} points",
                 remedy="evaluate it with .tensor, which works for any number of points",
             )
+        if _degree(self.factors) > LARGEST_DEGREE:
+            raise NotDerivedError(
+                expected=f"polynomials of total degree at most {LARGEST_DEGREE} written out",
+                came=f"degree {_degree(self.factors)}",
+                remedy="evaluate it with .tensor: Wick's theorem in numbers has no such bound",
+            )
         collected: dict[tuple[sp.Expr, sp.Expr], sp.Expr] = {}
         for choice in product(*self.factors):
             prefactor, growth, phase = _symbolic_term(choice)
@@ -86,15 +105,24 @@ class _ExponentialForm(ClosedForm):
         )
 
     def evaluate(self, K: NDArray[np.float64], D: NDArray[np.float64]) -> NDArray[np.float64]:
-        total = np.zeros(len(K), dtype=complex)
+        return self._summed(K)[0]
+
+    def magnitude(self, K: NDArray[np.float64], D: NDArray[np.float64]) -> NDArray[np.float64]:
+        return self._summed(K)[1]
+
+    def _summed(self, K: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Sum of the terms, and of their sizes times what their exponents lose to rounding."""
+        total, size = np.zeros(len(K), dtype=complex), np.zeros(len(K))
         coefficients = [[_Numeric(term) for term in terms] for terms in self.factors]
         states = int(np.prod([max(t.degree for t in terms) + 1 for terms in self.factors]))
         rows = max(1, 2_000_000 // states)
         for start in range(0, len(K), rows):
             block = slice(start, start + rows)
             for choice in product(*coefficients):
-                total[block] += _numeric_term(choice, K[block])
-        return total.real
+                value, exponents = _numeric_term(choice, K[block])
+                total[block] += value
+                size[block] += np.abs(value) * (1 + exponents)
+        return total.real, size
 
 
 def _symbolic_term(choice: Sequence[Term]) -> tuple[sp.Expr, sp.Expr, sp.Expr]:
@@ -137,6 +165,12 @@ def _real_part(prefactor: sp.Expr, phase: sp.Expr) -> sp.Expr:
     return real * sp.cos(phase) - imaginary * sp.sin(phase)
 
 
+def _exponent(coefficient: sp.Expr) -> sp.Expr:
+    """Exponent of the factor of a coefficient that depends on the variance."""
+    factors = (f for f in sp.Mul.make_args(coefficient) if isinstance(f, sp.exp))
+    return sp.Add(*(f.exp for f in factors if f.has(VARIANCE)))
+
+
 class _Numeric:
     """A term with coefficients as numbers, or functions of the variance they refer to."""
 
@@ -144,14 +178,21 @@ class _Numeric:
         self.degree = term.degree
         self.linear = complex(term.linear)
         self.quadratic = complex(term.quadratic)
-        self._polynomial = [sp.lambdify(VARIANCE, c, modules="numpy") for c in term.polynomial]
+        shifts = {_exponent(c) for c in term.polynomial if c != 0}
+        common = shifts.pop() if len(shifts) == 1 else sp.Integer(0)
+        reduced = [c * sp.exp(-common) for c in term.polynomial]
+        self.shift = sp.lambdify(VARIANCE, common, modules="numpy")
+        self._polynomial = [sp.lambdify(VARIANCE, c, modules="numpy") for c in reduced]
 
     def polynomial(self, variance: NDArray[np.float64]) -> list[Any]:
         """Coefficients of P at points of the given variances."""
         return [coefficient(variance) for coefficient in self._polynomial]
 
 
-def _numeric_term(choice: Sequence[_Numeric], K: NDArray[np.float64]) -> NDArray[np.complex128]:
+def _numeric_term(
+    choice: Sequence[_Numeric], K: NDArray[np.float64]
+) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
+    """One product of terms, and the size of the numbers its exponent was added from."""
     k = len(choice)
     alpha = np.array([term.linear for term in choice])
     beta = np.array([term.quadratic for term in choice])
@@ -166,9 +207,13 @@ def _numeric_term(choice: Sequence[_Numeric], K: NDArray[np.float64]) -> NDArray
         W = K @ np.linalg.inv(system)
     mean = W @ alpha
     exponent = (mean @ alpha) / 2
+    summed = (np.abs(W) @ np.abs(alpha)) @ np.abs(alpha) / 2
+    for a, term in enumerate(choice):
+        shift = term.shift(K[:, a, a])
+        exponent, summed = exponent + shift, summed + np.abs(shift)
     polynomials = [term.polynomial(K[:, a, a]) for a, term in enumerate(choice)]
     moment = _wick(polynomials, list(mean.T), lambda a, b: W[:, a, b])
-    return scale * np.exp(exponent) * moment
+    return scale * np.exp(exponent) * moment, summed
 
 
 def _check_finite(beta: NDArray[np.float64], K: NDArray[np.float64]) -> None:
