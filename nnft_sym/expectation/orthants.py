@@ -173,7 +173,8 @@ class _Path:
         floor = np.ones(sets) if self.absolute else largest
         for level in range(_COARSEST + 1, _FINEST + 1):
             before = total * 2.0 ** (1 - level)
-            total, size = (total, size) + self._sums(_nodes(level, every=False), active)
+            more, more_size = self._sums(_nodes(level, every=False), active)
+            total, size = total + more, size + more_size
             now = total * 2.0**-level
             rounding = _ROUNDING * (floor[active] + size * 2.0**-level)
             change = np.abs(now - before)
@@ -185,7 +186,7 @@ class _Path:
                 return scale * (values + self.absolute), scale * errors
         raise AccuracyError(
             expected="a four-point moment to rounding",
-            came=f"an integral over correlations {self.R[active[0]].tolist()} that did not converge",
+            came=f"an integral up to correlations {self.R[active[0]].tolist()} not converged",
             remedy="move the points",
         )
 

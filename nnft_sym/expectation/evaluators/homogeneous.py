@@ -116,7 +116,7 @@ def _constant(even: Floats, odd: Floats, u: Floats, uncertainty: float) -> Value
 
 
 def _linear(sides: _Sides, u: Floats, amplitude: Floats, order: int, defect: float) -> Values:
-    """Sum over the points taken without absolute value; an independent fourth only has \\|z\\|."""
+    """Sum over the points taken without absolute value; a padded fourth is never."""
     R, sines = _angles(u)
     angle = np.arctan2(R, sines)
     even, odd = sides.even, sides.odd
