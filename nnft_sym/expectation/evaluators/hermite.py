@@ -21,7 +21,7 @@ RANK = 50
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
-_TERMS = (96, 384, 1536)
+_TERMS = (96, 384, 1536, 6144)
 # Pairs handed to the cubature at once, for the sake of memory.
 _TOGETHER = 256
 
@@ -29,7 +29,7 @@ _TOGETHER = 256
 def evaluate(problem: Problem, rows: Indices) -> Values | None:
     r"""E[φ(z_a) φ(z_b)] = Σ_n c_n(a) c_n(b) ρ_ab^n for smooth φ.
 
-    Where a series of 1536 terms does not reach the tolerance (steep φ: large variances, and
+    Where a series of 6144 terms does not reach the tolerance (steep φ: large variances, and
     correlations close to ±1 besides) the pairs concerned are left to the cubature.
 
     Examples
