@@ -28,9 +28,7 @@ Floats = NDArray[np.float64]
 
 _EPS = float(np.finfo(float).eps)
 # Pairs p < q of the four points, each with its complement r < s.
-_SPLITS = tuple(
-    (p, q, *(a for a in range(4) if a not in (p, q))) for p, q in combinations(range(4), 2)
-)
+_SPLITS = ((0, 1, 2, 3), (0, 2, 1, 3), (0, 3, 1, 2), (1, 2, 0, 3), (1, 3, 0, 2), (2, 3, 0, 1))
 # The integrand is analytic in t outside of (-oo, -1/3] and [1, oo), where at worst it grows like
 # (1 - t)^{-1/2}: these ends of the double exponential substitution leave out less than 1e-17.
 _ENDS = (-3.25, 4.0)
@@ -157,9 +155,9 @@ class _Path:
         ]
         # u is triangular: the determinant of the four is the product of its diagonal.
         self.full = np.prod(np.einsum("uaa->ua", u) ** 2, axis=1)
-        self.of_pairs = sum(self.squares[p, q] for p, q, *_ in _SPLITS)
-        self.of_triples = sum(
-            _dot(wedge, wedge) for (p, q, r), wedge in triples.items() if p < q < r
+        self.of_pairs = np.sum([self.squares[p, q] for p, q, *_ in _SPLITS], axis=0)
+        self.of_triples = np.sum(
+            [_dot(wedge, wedge) for (p, q, r), wedge in triples.items() if p < q < r], axis=0
         )
 
     def integrate(self) -> tuple[Floats, Floats]:
@@ -201,8 +199,8 @@ class _Path:
             + np.multiply.outer(self.of_triples[active], tau * t**3)
             + np.multiply.outer(self.full[active], t**4)
         )
-        for split, (first, second, third) in zip(_SPLITS, self.numerators, strict=True):
-            pair = tau * (1 + t) + np.multiply.outer(self.squares[split[:2]][active], t**2)
+        for (p, q, r, s), (first, second, third) in zip(_SPLITS, self.numerators, strict=True):
+            pair = tau * (1 + t) + np.multiply.outer(self.squares[p, q][active], t**2)
             numerator = (
                 np.multiply.outer(first[active], tau**2 * t)
                 + np.multiply.outer(second[active], tau * t**2)
@@ -210,15 +208,15 @@ class _Path:
             )
             arcsine = np.arctan2(numerator, np.sqrt(pair * whole))
             coefficient = (
-                self._absolute_coefficients(split, active, t, pair)
+                self._absolute_coefficients((p, q, r, s), active, t, pair)
                 if self.absolute
-                else self.R[active, split[0], split[1], None]
+                else self.R[active, p, q, None]
             )
             terms += coefficient * arcsine / np.sqrt(pair)
         return np.stack([terms @ weights, np.abs(terms) @ weights])
 
     def _absolute_coefficients(
-        self, split: tuple[int, ...], active: NDArray[np.intp], t: Floats, pair: Floats
+        self, split: tuple[int, int, int, int], active: NDArray[np.intp], t: Floats, pair: Floats
     ) -> Floats:
         """H_pq = m (2tA + R_rs) + t²x (B - txA) + (1-t²) x (x R_rs + B), m = 1 - t²x², x = R_pq.
 
@@ -246,7 +244,7 @@ def _nodes(level: int, *, every: bool) -> tuple[Floats, Floats, Floats]:
 
 def _in_four_dimensions(directions: Floats) -> Floats:
     """Triangular columns with the inner products of four vectors, of unit length."""
-    triangle = np.linalg.qr(np.swapaxes(directions, 1, 2), mode="r")
+    triangle: Floats = np.asarray(np.linalg.qr(np.swapaxes(directions, 1, 2), mode="r"))
     square = np.zeros((len(directions), 4, 4))
     square[:, : triangle.shape[1]] = triangle
     return square / np.sqrt(np.sum(square**2, axis=1, keepdims=True))

@@ -220,6 +220,8 @@ def test_points_of_zero_variance():
     gram = Gram.from_points([[0.0], [2.0], [-1.0]], 1.0, 0.0)
     step = numeric_moments(sp.Heaviside(Z), gram, {3: np.array([[0, 1, 1], [0, 1, 2]])})[3]
     np.testing.assert_allclose(step.entries, [0.25, 0.0], atol=1e-14)
+    jump = numeric_moments(KINKED["jump"].expression, gram, {3: np.array([[0, 1, 1]])})[3]
+    np.testing.assert_allclose(jump.entries, [-5.0], rtol=1e-14)
     relu = numeric_moments(sp.Max(Z, 0), gram, {4: np.array([[0, 1, 1, 1], [1, 1, 1, 1]])})[4]
     np.testing.assert_allclose(relu.entries, [0.0, 24.0], rtol=1e-13)
 
