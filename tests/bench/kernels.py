@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 import nnft_sym as nn
+from nnft_sym.expectation.layered import layered_kernels
 
 RUNS = 5
 
@@ -55,6 +56,21 @@ def main() -> None:
                 f"{name} kernel, depth 3, 100 points, sigma_w={scale}",
                 lambda deep=deep, scale=scale: deep.tensor(X, sigma_w=scale, sigma_b=0.2),
             )
+    X = rng.normal(size=(1000, 20))
+    first = 0.01 + 1.96 * X @ X.T / 20
+    for activation in (nn.Erf(), nn.ReLU()):
+        for tangent in (False, True):
+            timed(
+                f"{activation.name}, depth 10, 1000 points, NNGP{' and NTK' * tangent}",
+                lambda activation=activation, tangent=tangent: layered_kernels(
+                    activation, first, [1.96] * 10, [0.01] * 10, tangent=tangent
+                ),
+            )
+        deep = nn.kernel(nn.mlp(activation, depth=10))
+        timed(
+            f"{activation.name}, depth 10, 1000 points, NNGP as a correlator",
+            lambda deep=deep: deep.tensor(X, sigma_w=1.4, sigma_b=0.1),
+        )
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from nnft_sym.expectation.orthants import sign_products
 if TYPE_CHECKING:
     from nnft_sym.expectation.evaluation import Problem
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "scaled_erf"]
 
 RANK = 10
 
@@ -46,7 +46,7 @@ def evaluate(problem: Problem, rows: NDArray[np.intp]) -> Values | None:
     order = rows.shape[1]
     if order not in (3, 4) or problem.shift != 0 or problem.per_point:
         return None
-    parsed = _scaled_erf(problem.phi)
+    parsed = scaled_erf(problem.phi)
     if parsed is None:
         return None
     offset, amplitude, slope = parsed
@@ -79,7 +79,7 @@ def evaluate(problem: Problem, rows: NDArray[np.intp]) -> Values | None:
 
 
 @lru_cache(maxsize=256)
-def _scaled_erf(phi: sp.Expr) -> tuple[float, float, float] | None:
+def scaled_erf(phi: sp.Expr) -> tuple[float, float, float] | None:
     """Read phi = offset + amplitude erf(c z) with numbers offset, amplitude, c."""
     offset, rest = sp.expand(phi).as_independent(Z, as_Add=True)
     amplitude, function = rest.as_independent(Z, as_Add=False)

@@ -19,7 +19,7 @@ from nnft_sym.expectation.orthants import absolute_products, sign_products
 if TYPE_CHECKING:
     from nnft_sym.expectation.evaluation import Problem
 
-__all__ = ["evaluate"]
+__all__ = ["Sides", "evaluate", "read_sides"]
 
 RANK = 20
 
@@ -30,7 +30,7 @@ _FOUR = range(4)
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Sides:
+class Sides:
     """φ = even |z|^degree + odd sign(z) |z|^degree, of degree 0 or 1, with φ(0) given."""
 
     degree: int
@@ -62,7 +62,7 @@ def evaluate(problem: Problem, rows: NDArray[np.intp]) -> Values | None:
     order = rows.shape[1]
     if order not in (3, 4) or problem.shift != 0 or problem.per_point:
         return None
-    sides = _sides(problem.phi)
+    sides = read_sides(problem.phi)
     if sides is None:
         return None
     directions = Directions.of(problem.gram)
@@ -81,7 +81,7 @@ def evaluate(problem: Problem, rows: NDArray[np.intp]) -> Values | None:
 
 
 @lru_cache(maxsize=256)
-def _sides(phi: sp.Expr) -> _Sides | None:
+def read_sides(phi: sp.Expr) -> Sides | None:
     """Read φ(t) and φ(-t) for t > 0, which must be constants or multiples of t."""
     if not phi.has(sp.Abs, sp.sign, sp.Heaviside, sp.Max, sp.Min, sp.Piecewise):
         return None
@@ -92,7 +92,7 @@ def _sides(phi: sp.Expr) -> _Sides | None:
             right, left = float(up), float(down)
             zero = float(phi.subs(Z, 0)) if degree == 0 else 0.0
             even, odd = (right + left) / 2, (right - left) / 2
-            return _Sides(degree=degree, even=even, odd=odd, at_zero=zero)
+            return Sides(degree=degree, even=even, odd=odd, at_zero=zero)
     return None
 
 
@@ -115,7 +115,7 @@ def _constant(even: Floats, odd: Floats, u: Floats, uncertainty: float) -> Value
     return Values(entries=total, errors=errors)
 
 
-def _linear(sides: _Sides, u: Floats, amplitude: Floats, order: int, defect: float) -> Values:
+def _linear(sides: Sides, u: Floats, amplitude: Floats, order: int, defect: float) -> Values:
     """Sum over the points taken without absolute value; a padded fourth is never."""
     R, sines = _angles(u)
     angle = np.arctan2(R, sines)
