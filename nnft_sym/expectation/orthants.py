@@ -105,7 +105,7 @@ def absolute_products(directions: Floats) -> Orthants:
 
     Notes
     -----
-    Source: Price's theorem and integration by parts; [N52] Nabeya 1952 for nonsingular R.
+    Source: Price's theorem and integration by parts, as in the head of this module.
 
     Examples
     --------
