@@ -26,6 +26,7 @@ from .densities import Sphere as Sphere
 from .densities import Uniform as Uniform
 from .density import Density as Density
 from .exactness import Exactness as Exactness
+from .expectation.mehler import MehlerSeries as MehlerSeries
 from .kernels import kernel as kernel
 from .language.errors import AccuracyError as AccuracyError
 from .language.errors import InfiniteMomentError as InfiniteMomentError

@@ -454,7 +454,9 @@ class Correlator:
         """
         if not isinstance(values, Mapping):
             raise SpecificationError(
-                expected="a mapping of parameters to values", came=f"{values!r}", remedy="pass a dict"
+                expected="a mapping of parameters to values",
+                came=f"{values!r}",
+                remedy="pass a dict",
             )
         known = self._symbols_by_name
         symbols = {
@@ -505,7 +507,9 @@ class Correlator:
         end = sp.oo if infinite else in_symbols(target, "target", self._symbols_by_name)
         if symbol.is_nonnegative and end.is_negative:
             raise SpecificationError(
-                expected=f"a target of at least 0 for {symbol}", came=f"{end}", remedy="drop the sign"
+                expected=f"a target of at least 0 for {symbol}",
+                came=f"{end}",
+                remedy="drop the sign",
             )
         return self._mapped(lambda function: limited(function, symbol, end, self.order))
 

@@ -10,8 +10,7 @@ import sympy as sp
 from nnft_sym.activations import VARIANCE, Z
 from nnft_sym.density import Density
 from nnft_sym.expectation.cubature.gram import Gram
-from nnft_sym.expectation.cubature.kinks import find_kinks
-from nnft_sym.expectation.cubature.moments import gaussian_moments
+from nnft_sym.expectation.evaluation import numeric_moments
 from nnft_sym.expectation.variables import covariance_matrix
 from nnft_sym.language.errors import AccuracyError, NotDerivedError
 
@@ -75,9 +74,8 @@ class GaussianExpectation(sp.Expr):
                 remedy="call evalf() or evalf(15)",
             )
         gram = Gram.from_matrix(np.array(K.evalf(), dtype=np.float64))
-        phi = sp.lambdify(Z, self.args[0], modules=["scipy", "numpy"])
-        kinks = find_kinks(self.args[0]).thresholds
-        moments = gaussian_moments(phi, kinks, gram, {self.order: [list(range(self.order))]})
+        rows = np.arange(self.order)[None, :]
+        moments = numeric_moments(self.args[0], gram, {self.order: rows})
         return sp.Float(float(moments[self.order].entries[0]), precision=53)
 
     def _latex(self, printer: Any) -> str:

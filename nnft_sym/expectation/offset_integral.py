@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -12,11 +11,12 @@ import sympy as sp
 from numpy.polynomial.legendre import leggauss
 from numpy.typing import NDArray
 
-from nnft_sym.activations import VARIANCE, Z
+from nnft_sym.activations import VARIANCE
 from nnft_sym.density import Density
 from nnft_sym.expectation.cubature.gram import Gram
 from nnft_sym.expectation.cubature.kinks import find_kinks
-from nnft_sym.expectation.cubature.moments import Values, gaussian_moments
+from nnft_sym.expectation.cubature.moments import Values
+from nnft_sym.expectation.evaluation import numeric_moments
 from nnft_sym.expectation.law import Moments
 from nnft_sym.language.errors import AccuracyError, InfiniteMomentError
 from nnft_sym.tensors import SymmetricTensor, multi_indices
@@ -84,27 +84,13 @@ def integral_moments(
     }
 
 
-@lru_cache(maxsize=256)
-def _numeric(phi: sp.Expr) -> Callable[..., Floats]:
-    return sp.lambdify((Z, VARIANCE), phi, modules=["scipy", "numpy"])
-
-
 def _at_offset(
     phi: sp.Expr, gram: Gram, index_sets: dict[int, NDArray[np.intp]], b: float, added: float
 ) -> dict[int, Values]:
     """Moments of φ(u + b) at one bias; its second moment is added to that of u in k = E z²."""
-    function = _numeric(phi)
-    variances = np.diag(gram.matrix) + added
-    normalised = phi.has(VARIANCE)
-    kinks = find_kinks(phi.xreplace({VARIANCE: sp.Integer(1)})).thresholds
-
-    def field(z: Floats, a: NDArray[np.intp] | None = None) -> Floats:
-        variance = 0.0 if a is None else variances[a]
-        return np.broadcast_to(function(z + b, variance), np.shape(z))
-
-    return gaussian_moments(
-        field, [t - b for t in kinks], gram, index_sets, rtol=TOLERANCE / 10, per_point=normalised
-    )
+    if phi.has(VARIANCE):
+        phi = phi.xreplace({VARIANCE: VARIANCE + sp.Float(added)})
+    return numeric_moments(phi, gram, index_sets, shift=b, rtol=TOLERANCE / 10)
 
 
 def _mixture(

@@ -128,3 +128,31 @@ def test_impossible_covariances_are_refused(K):
 def test_impossible_points_are_refused(X, weight, bias):
     with pytest.raises(SpecificationError, match="expected"):
         Gram.from_points(X, weight, bias)
+
+
+@pytest.mark.parametrize("distance", [1.0, 1e-3, 1e-9])
+def test_determinants_in_many_dimensions(distance):
+    """Wide angles by the plain difference, narrow ones by minors."""
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=7)
+    points = np.array([x, 2 * x + distance * rng.normal(size=7), rng.normal(size=7), 0 * x, -3 * x])
+    for bias in (0.0, 0.4):
+        gram = Gram.from_points(points, 1.3, bias)
+        for a in range(5):
+            for b in range(5):
+                exact = float(exact_determinant(points[a], points[b], 1.3, bias))
+                if exact < 1e-28 * gram.matrix[a, a] * gram.matrix[b, b]:
+                    exact = 0.0
+                assert gram.determinants[a, b] == pytest.approx(exact, rel=2e-14, abs=0)
+
+
+def test_a_slightly_negative_direction_is_rounding():
+    u = np.linalg.qr(np.random.default_rng(0).normal(size=(40, 40)))[0]
+    for lowest, allowed in ((-1e-14, True), (-1e-9, False)):
+        K = (u * np.concatenate([[lowest], np.linspace(0.5, 2.0, 39)])) @ u.T
+        K = (K + K.T) / 2
+        if allowed:
+            assert len(Gram.from_matrix(K)) == 40
+        else:
+            with pytest.raises(SpecificationError, match="negative direction"):
+                Gram.from_matrix(K)
