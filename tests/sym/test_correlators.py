@@ -190,3 +190,96 @@ def test_infinite_width_recursion_by_hand():
         ours = nn.kernel(nn.mlp(nn.ReLU(), depth=depth)).tensor(X, **DEEP)
         assert np.allclose(ours, K, rtol=1e-7)
         K = K0
+
+
+TEXT = "__import__('pathlib').Path('{path}').touch()"
+
+
+def test_no_text_is_ever_executed(tmp_path):
+    path = tmp_path / "executed"
+    text = TEXT.format(path=path)
+    K = nn.kernel(nn.erf_net())
+    calls = [
+        lambda: K.subs({"sigma_b": text}),
+        lambda: K.limit("sigma_b", text),
+        lambda: K.subs({text: 1}),
+        lambda: K.diff(text),
+        lambda: K.tensor(X, **(VALUES | {"sigma_b": text})),
+        lambda: nn.Gaussian(0, text),
+        lambda: nn.Uniform(text, 1),
+        lambda: nn.Ball(2, text),
+        lambda: nn.shallow(text),
+        lambda: nn.shallow(nn.Erf(), width=text),
+        lambda: nn.mlp(nn.Erf(), widths=(text,)),
+        lambda: nn.neurons(text, {"w": nn.Gaussian()}),
+    ]
+    for call in calls:
+        with pytest.raises(nn.NNFTError):
+            call()
+    assert not path.exists()
+
+
+def test_rounding_bounds_cover_what_cancels():
+    """Terms that cancel leave absolute errors; the bounds must say so."""
+    cases = [
+        (nn.relu_net(), [[1, 0], [-np.cos(1e-6), np.sin(1e-6)]], (0, 1), 2.65e-20),
+        (nn.shallow(nn.Sin()), [[1e-8], [2e-8]], (0, 1), 2e-16),
+        (nn.cos_net(), [[1e5 + 0.137], [1e5 + 1.137]], (0, 1), 0.5 * np.exp(-0.5)),
+    ]
+    for net, points, index, exact in cases:
+        values = {"sigma_w": 1, "sigma_b": 0, "sigma_v": 1}
+        own = {name: value for name, value in values.items() if name in net.parameters}
+        evaluation = nn.kernel(net).evaluate(points, **own)
+        assert abs(evaluation.values[index] - exact) <= evaluation.errors[index]
+
+
+def test_overflow_is_refused_and_large_inputs_are_not():
+    gauss = dict(sigma_w=1, sigma_b=0.1, sigma_v=1)
+    K = nn.kernel(nn.gauss_net()).tensor([[20.0], [21.0]], **gauss)
+    assert np.allclose(K, [[1, np.exp(-0.5)], [np.exp(-0.5), 1]], rtol=1e-10)
+    with pytest.raises(nn.InfiniteMomentError):
+        nn.kernel(nn.mlp(nn.Exp(), depth=5, bias=None)).tensor([[0.5, 1]], sigma_w=0.7)
+    with pytest.raises(nn.InfiniteMomentError):
+        nn.cumulant(nn.erf_net(), 4).limit("N", 0)
+
+
+@pytest.mark.parametrize(
+    ("activation", "scale"),
+    [("exp(z)", 0.5), ("exp(z)", 0.6), ("sinh(z)", 1), ("z*exp(z)", 0.6), ("exp(z)+erf(z)", 1)],
+)
+def test_tails_of_a_bias_make_moments_infinite(activation, scale):
+    net = nn.shallow(activation, bias=nn.Laplace(0, scale))
+    with pytest.raises(nn.InfiniteMomentError):
+        nn.kernel(net).tensor([0.3], sigma_w=1, sigma_v=1)
+
+
+def test_bias_with_an_exponential_tail_inside_its_strip():
+    net = nn.shallow("exp(z)", bias=nn.Laplace(0, 0.4))
+    got = nn.kernel(net).tensor([0.3], sigma_w=1, sigma_v=1).item()
+    assert got == pytest.approx(np.exp(2 * 0.09) / (1 - 0.16 * 4), rel=1e-13)
+    product = nn.shallow("z*exp(z)", bias=nn.Laplace(0, 0.3))
+    u, w = hermegauss(60)
+    b = np.linspace(-40, 40, 400_001)
+    z = 0.3 * u[:, None] + b
+    weight = np.exp(-np.abs(b) / 0.3) / 0.6 * (b[1] - b[0])
+    expected = np.einsum("i,j,ij->", w, weight, (z * np.exp(z)) ** 2) / np.sqrt(2 * np.pi)
+    got = nn.kernel(product).tensor([0.3], sigma_w=1, sigma_v=1).item()
+    assert got == pytest.approx(expected, rel=1e-6)
+
+
+def test_normalised_activation_with_any_bias():
+    for bias, second in ((nn.Uniform(-0.5, 1), 0.25), (nn.Gaussian(0.3, 0.5), 0.34)):
+        K = nn.kernel(nn.shallow(nn.NormalisedExp(), bias=bias))
+        mean = float(bias.generating_function(sp.Integer(2)))
+        expected = np.exp(2 * 0.09) * mean * np.exp(-2 * (0.09 + second))
+        assert K.tensor([0.3], sigma_w=1, sigma_v=1).item() == pytest.approx(expected, rel=1e-9)
+
+
+def test_substitution_of_new_names():
+    K = nn.kernel(nn.erf_net()).subs({"sigma_b": "q"})
+    assert K.parameters == ("q", "sigma_v", "sigma_w")
+    expected = nn.kernel(nn.erf_net()).tensor(X, **VALUES)
+    assert np.allclose(K.tensor(X, q=0.4, sigma_w=1.2, sigma_v=0.9), expected)
+    tied = nn.kernel(nn.erf_net()).subs({"sigma_b": sp.Symbol("sigma_w") / 3})
+    assert tied.parameters == ("sigma_v", "sigma_w")
+    assert np.allclose(tied.tensor(X, sigma_w=1.2, sigma_v=0.9), expected)

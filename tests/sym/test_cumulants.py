@@ -192,6 +192,21 @@ def test_output_bias_adds_its_own_cumulants():
         assert difference[1] == pytest.approx(own if order == 1 else 0, abs=1e-12)
 
 
+def test_each_output_has_its_own_bias():
+    biases = [nn.Uniform(-1, 2), nn.Laplace(0, 0.5)]
+    net = nn.shallow(nn.Erf(), readout=nn.Gaussian(0, 1), outputs=2, output_bias=biases)
+    plain = nn.shallow(nn.Erf(), readout=nn.Gaussian(0, 1), outputs=2)
+    values = dict(sigma_w=1.0, sigma_b=0.5, N=4)
+    for order in (1, 2, 3, 4):
+        for output, bias in enumerate(biases):
+            legs = (output,) * order
+            difference = (
+                nn.cumulant(net, order).tensor([[0.5]], outputs=legs, **values).item()
+                - nn.cumulant(plain, order).tensor([[0.5]], outputs=legs, **values).item()
+            )
+            assert difference == pytest.approx(float(bias.cumulant(order)), abs=1e-12)
+
+
 def test_kernel_of_a_readout_with_a_mean_includes_the_mean():
     net = nn.shallow(nn.ReLU(), readout=nn.Gaussian(0.5, 1), bias=None)
     X = np.array([[1.0], [2.0]])
