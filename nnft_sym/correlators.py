@@ -188,9 +188,20 @@ class Correlator:
         return self.expression()
 
     def expression(self, outputs: Sequence[int] | None = None) -> sp.Expr:
-        """Return the correlator in the covariances K_ab for given outputs (default: all 0)."""
+        """Return the correlator in the covariances K_ab for given outputs (default: all 0).
+
+        A sum over networks whose covariances differ has no common K_ab and is written out in
+        inner products of the points.
+        """
+        if not self._has_one_covariance:
+            return self.explicit(outputs)
         total = self._sum(outputs, lambda function: function.expression)
         return expanded_determinants(total, self.order)
+
+    @property
+    def _has_one_covariance(self) -> bool:
+        maps = [term.function.law.variables(self.order) for term in self.terms]
+        return all(first == other for first in maps[:1] for other in maps[1:])
 
     @property
     def covariances(self) -> dict[sp.Symbol, sp.Expr]:
@@ -210,7 +221,12 @@ class Correlator:
         >>> sorted(str(symbol) for symbol in kernel(cos_net()).explicit().free_symbols)
         ['d', 'sigma_v', 'sigma_w']
         """
-        return written_out(self.expression(outputs), self.covariances)
+
+        def own(function: PointFunction) -> sp.Expr:
+            expression = expanded_determinants(function.expression, self.order)
+            return written_out(expression, function.law.variables(self.order))
+
+        return self._sum(outputs, own)
 
     def evaluate(
         self, X: Any, *, params: Mapping[str, Any] | None = None, **values: Any

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import gcd, lcm
 from typing import TYPE_CHECKING
 
 import sympy as sp
 
 from nnft_sym.combinatorics import Partition
+from nnft_sym.expectation.law import NeuronLaw
 from nnft_sym.expectation.variables import covariance
 from nnft_sym.language.errors import NotDerivedError
 from nnft_sym.point_functions import MomentPolynomial, PointFunction, moment_symbol
@@ -33,29 +35,51 @@ def correlator_latex(correlator: Correlator) -> str:
     letters = OUTPUT_LETTERS[: correlator.order] if correlator.outputs > 1 else ""
     name = f"{{{correlator.name}}}_{{{letters}}}" if letters else correlator.name
     lines = [f"{name}({points}) = {_terms(correlator)}"]
-    for term in correlator.terms:
-        lines += [line for line in _meanings(term.function) if line not in lines]
-    for symbol, meaning in correlator.covariances.items():
-        if symbol in (covariance(1, 1), covariance(1, 2)):
-            lines.append(f"{sp.latex(symbol)} = {sp.latex(meaning)}")
+    for law in _laws(correlator):
+        functions = (t.function for t in correlator.terms if t.function.law == law)
+        own = [line for function in functions for line in _meanings(function)]
+        for symbol, meaning in law.variables(correlator.order).items():
+            if symbol in (covariance(1, 1), covariance(1, 2)):
+                own.append(f"{sp.latex(symbol)} = {sp.latex(meaning)}")
+        lines += [line for line in map(partial(_marked, correlator, law), own) if line not in lines]
     return "\n".join(lines)
+
+
+def _laws(correlator: Correlator) -> list[NeuronLaw]:
+    """The laws that occur, each once, in the order of the terms."""
+    return list(dict.fromkeys(term.function.law for term in correlator.terms))
+
+
+def _marked(correlator: Correlator, law: NeuronLaw, text: str) -> str:
+    """Number moments and covariances by their law where there are several."""
+    laws = _laws(correlator)
+    if len(laws) == 1:
+        return text
+    mark = f"^{{[{laws.index(law) + 1}]}}"
+    return text.replace("M_{", f"M{mark}_{{").replace("K_{", f"K{mark}_{{")
 
 
 def _terms(correlator: Correlator) -> str:
     if correlator.outputs == 1:
-        return _joined([_function(term.function) for term in correlator.terms])
+        return _joined([_printed(correlator, term) for term in correlator.terms])
     groups: dict[object, list[OutputTerm]] = {}
     for term in correlator.terms:
-        key = (tuple(sorted(map(len, term.blocks))), term.labels and tuple(sorted(term.labels)))
+        sizes = [len(block) for block in term.blocks]
+        labels = term.labels or (-1,) * len(sizes)
+        key = (term.function.law, tuple(sorted(zip(sizes, labels, strict=True))))
         groups.setdefault(key, []).append(term)
     parts = []
     for members in groups.values():
         first = members[0]
-        body = f"{_delta(first)}\\left[{_function(first.function)}\\right]"
+        body = f"{_delta(first)}\\left[{_printed(correlator, first)}\\right]"
         more = len(members) - 1
         plural = "perms" if more > 1 else "perm"
         parts.append(body + (rf" + \text{{{more} {plural}}}" if more else ""))
     return _joined(parts)
+
+
+def _printed(correlator: Correlator, term: OutputTerm) -> str:
+    return _marked(correlator, term.function.law, _function(term.function))
 
 
 def _delta(term: OutputTerm) -> str:

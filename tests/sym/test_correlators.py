@@ -283,3 +283,21 @@ def test_substitution_of_new_names():
     tied = nn.kernel(nn.erf_net()).subs({"sigma_b": sp.Symbol("sigma_w") / 3})
     assert tied.parameters == ("sigma_v", "sigma_w")
     assert np.allclose(tied.tensor(X, sigma_w=1.2, sigma_v=0.9), expected)
+
+
+def test_sums_of_different_laws_keep_their_covariances_apart():
+    total = nn.kernel(nn.erf_net()) + nn.kernel(nn.cos_net())
+    formula = total.explicit()
+    assert total.expr == formula
+    numbers = {s: VALUES[s.name] for s in formula.free_symbols if s.name in VALUES}
+    numbers[sp.Symbol("d", integer=True, positive=True)] = 2
+    points = {
+        node: X[int(node.args[0]) - 1] @ X[int(node.args[1]) - 1]
+        for node in formula.atoms(sp.Function)
+        if type(node).__name__ == "InnerProduct"
+    }
+    expected = total.tensor(X[:2], **VALUES)[0, 1]
+    assert float(formula.xreplace(points).xreplace(numbers)) == pytest.approx(expected, rel=1e-12)
+    names = [line.split(" = ")[0] for line in total.latex().splitlines()]
+    assert len(set(names)) == len(names)
+    assert "M^{[2]}_{12}" in total.latex()
