@@ -2,10 +2,15 @@
 
 Each distinct entry of each tensor is one comparison,
 
-    pull = (theory - estimate)/sigma,    sigma² = error² + (theory error)²,
+    pull = (theory - estimate)/sigma,    sigma² = error² + (theory error)² + floor²,
     resolution = scale/sigma,            scale = largest |theory| of the tensor,
 
 and for a theory that vanishes identically scale = N^{1-n/2} sqrt(prod G⁽²⁾_aa over the n legs).
+For n ≥ 2 from M networks floor = (2/M) sqrt(n! prod G⁽²⁾_aa): the second-order term of the
+k-statistic, of relative size 1/√M, which the jackknife error (its linear term) leaves out and which
+alone is left where the linear term vanishes (f² = 1: k_2 = (1 - mean²) M/(M - 1)).  An error is
+unknown where the sample does not fluctuate, where the tails are heavy, and where hardly two groups
+carry it: rare networks that were not drawn would change it.
 An entry disagrees if its pull is beyond the level of the family of comparisons, is unresolved if
 its resolution is below the one asked for or not known, and agrees otherwise (``verdicts``).
 """
@@ -15,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from math import ceil, comb
+from math import ceil, comb, factorial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,6 +42,9 @@ __all__ = ["OrderReport", "Report", "confront"]
 _ROUNDING = 1e-12
 """Theories below this fraction of their natural scale are zeros that were rounded."""
 
+_CARRIED = 4.0
+"""Effective degrees of freedom of an error that two groups carry in equal parts."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class OrderReport:
@@ -56,6 +64,10 @@ class OrderReport:
         Degrees of freedom of the errors and skewness of the estimates.
     heavy_tailed : SymmetricTensor
         Entries whose error cannot be trusted.
+    sparse : SymmetricTensor
+        Entries whose error is carried by hardly two groups.
+    floor : SymmetricTensor
+        Second-order term of the error, (2/M) sqrt(n! prod G⁽²⁾_aa) for n ≥ 2 and M networks.
     natural : SymmetricTensor
         N^{1-n/2} sqrt(prod G⁽²⁾_aa).
     exactness : str
@@ -76,6 +88,8 @@ class OrderReport:
     freedom: SymmetricTensor
     skew: SymmetricTensor
     heavy_tailed: SymmetricTensor
+    sparse: SymmetricTensor
+    floor: SymmetricTensor
     natural: SymmetricTensor
     exactness: str
     networks: int
@@ -98,16 +112,27 @@ class OrderReport:
 
     @cached_property
     def uncertainty(self) -> NDArray[np.float64]:
-        """Combined sqrt(error² + theory error²) of the unique entries."""
-        return np.hypot(self.error.entries, self.theory_error.entries)
+        """Combined sqrt(error² + theory error² + floor²) of the unique entries."""
+        return self._uncertainty(1.0)
+
+    def _uncertainty(self, factor: float) -> NDArray[np.float64]:
+        """Combined uncertainty at so many times the networks."""
+        sampled = np.hypot(self.error.entries / factor**0.5, self.floor.entries / factor)
+        combined: NDArray[np.float64] = np.hypot(sampled, self.theory_error.entries)
+        return combined
 
     @cached_property
     def pull(self) -> SymmetricTensor:
-        """(theory - estimate)/sqrt(error² + theory error²); NaN where the error is unknown."""
+        """(theory - estimate)/sqrt(error² + theory error² + floor²); NaN for unknown errors.
+
+        A sample that does not fluctuate has no known error and no pull, unless it hits the theory
+        exactly or the theory says that the field vanishes in every network.
+        """
         difference = self.theory.entries - self.estimate.entries
         with np.errstate(divide="ignore", invalid="ignore"):
             pull = np.where(difference == 0, 0.0, difference / self.uncertainty)
-        pull[self.heavy_tailed.entries] = np.nan
+        still = self._still & (self.natural.entries > 0) & (difference != 0)
+        pull[self.heavy_tailed.entries | self.sparse.entries | still] = np.nan
         return SymmetricTensor(self.order, self.theory.dimension, pull)
 
     @cached_property
@@ -119,7 +144,7 @@ class OrderReport:
         """
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = self.scale.entries / self.uncertainty
-        ratio[(self.error.entries == 0) | self.heavy_tailed.entries] = np.nan
+        ratio[self._still | self.heavy_tailed.entries | self.sparse.entries] = np.nan
         ratio[(self.error.entries == 0) & (self.natural.entries == 0)] = np.inf
         return SymmetricTensor(self.order, self.theory.dimension, ratio)
 
@@ -167,7 +192,8 @@ class OrderReport:
         Entries that more networks of this kind do not help are left out; None if none remains.
         """
         unresolved = self.verdicts.entries == Verdict.UNRESOLVED
-        helped = unresolved & ~(self.heavy_tailed.entries | self._still | self._limited)
+        unknown = self.heavy_tailed.entries | self.sparse.entries | self._still
+        helped = unresolved & ~(unknown | self._limited)
         if not helped.any():
             return None
         low, high = 1.0, 2.0
@@ -180,15 +206,15 @@ class OrderReport:
 
     def _resolved_by(self, factor: float, entries: NDArray[np.bool_]) -> bool:
         """Whether so many times the networks would resolve the entries."""
-        error = np.hypot(self.error.entries / factor**0.5, self.theory_error.entries)
+        error = self._uncertainty(factor)
         freedom = np.minimum(self.freedom.entries * factor, self.groups - 1)
         required = self.criterion.required(freedom)
         return bool(np.all((self.scale.entries >= required * error)[entries]))
 
     @property
     def _still(self) -> NDArray[np.bool_]:
-        """Entries whose sample does not fluctuate."""
-        still: NDArray[np.bool_] = self.error.entries == 0
+        """Entries whose sample does not fluctuate, but for rounding."""
+        still: NDArray[np.bool_] = self.error.entries <= _ROUNDING * self.natural.entries
         return still
 
     @property
@@ -203,10 +229,12 @@ class OrderReport:
         """Why entries are unresolved, and what would resolve them."""
         unresolved = self.verdicts.entries == Verdict.UNRESOLVED
         heavy = self.heavy_tailed.entries
+        few = self.sparse.entries & ~heavy & ~self._still
         said = (
             (heavy, "heavy tails, no reliable error"),
             (self._still & ~heavy, "the sample does not fluctuate"),
-            (self._limited & ~heavy & ~self._still, "the theory's own error is too large"),
+            (few, "too few networks carry the error"),
+            (self._limited & ~heavy & ~self._still & ~few, "the theory's own error is too large"),
         )
         found = [
             f"{words} in {np.sum(where & unresolved)} of {len(self.theory)} entries"
@@ -267,7 +295,7 @@ class Report:
 
     @property
     def verdict(self) -> Verdict:
-        """"disagree" if any entry does, else "unresolved" if any is, else "agree"."""
+        """ "disagree" if any entry does, else "unresolved" if any is, else "agree"."""
         return joined(order.verdict for order in self.orders)
 
     @property
@@ -389,7 +417,11 @@ def _order_report(
     order, dimension = evaluation.values.order, evaluation.values.dimension
     sample: CorrelatorEstimate = estimate[order]
     legs = multi_indices(order, dimension)
-    natural = float(width) ** (1 - order / 2) * np.prod(spread[legs], axis=1)
+    gaussian = np.prod(spread[legs], axis=1)
+    natural = float(width) ** (1 - order / 2) * gaussian
+    floor = (2 * factorial(order) ** 0.5 / estimate.networks if order >= 2 else 0.0) * gaussian
+    # with few groups the freedom is low whoever carries the error
+    least = min(_CARRIED, (estimate.groups - 1) / 4)
     return OrderReport(
         order=order,
         points=evaluation.points,
@@ -403,6 +435,8 @@ def _order_report(
         ),
         skew=SymmetricTensor(order, dimension, skewness(sample.deviations)),
         heavy_tailed=sample.heavy_tailed,
+        sparse=sample.freedom.map(lambda own: own < least),
+        floor=SymmetricTensor(order, dimension, floor),
         natural=SymmetricTensor(order, dimension, natural),
         exactness=str(evaluation.exactness),
         networks=estimate.networks,

@@ -32,7 +32,13 @@ from nnft_num.tails import effective_freedom, heavy_entries, tail_indices
 from nnft_sym.language.errors import SpecificationError
 from nnft_sym.tensors import SymmetricTensor, multi_indices
 
-__all__ = ["CorrelatorEstimate", "Estimate", "OutputBlock", "estimate_from_fields"]
+__all__ = [
+    "CorrelatorEstimate",
+    "Estimate",
+    "OutputBlock",
+    "estimate_from_fields",
+    "wanted_orders",
+]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -124,6 +130,17 @@ class CorrelatorEstimate:
         return tensor.dense.reshape((self.points, self.outputs_count) * self.order)
 
 
+class _Orders(dict[int, CorrelatorEstimate]):
+    """Estimates by order; one that is not there is refused in words."""
+
+    def __missing__(self, order: object) -> CorrelatorEstimate:
+        raise SpecificationError(
+            expected=f"an order out of {', '.join(map(str, self))}",
+            came=f"{order!r}",
+            remedy="ask for it with orders=",
+        )
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Estimate:
     """Estimates of the connected correlators of some orders; ``est[k]``, ``est.full[k]``.
@@ -167,7 +184,7 @@ class Estimate:
     key: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
-        orders = _orders(self.orders)
+        orders = wanted_orders(self.orders)
         object.__setattr__(self, "orders", orders)
         moments, highest = self.moments, orders[-1]
         if moments.dimension != self.points * self.outputs_count or moments.max_order < highest:
@@ -209,19 +226,13 @@ class Estimate:
     @cached_property
     def full(self) -> Mapping[int, CorrelatorEstimate]:
         """Full correlators E[f...f] of the same orders."""
-        return {order: self._estimate(order, self._averages) for order in self.orders}
+        return _Orders({order: self._estimate(order, self._averages) for order in self.orders})
 
     @cached_property
     def _connected(self) -> Mapping[int, CorrelatorEstimate]:
-        return {order: self._estimate(order, self._cumulants) for order in self.orders}
+        return _Orders({order: self._estimate(order, self._cumulants) for order in self.orders})
 
     def __getitem__(self, order: int) -> CorrelatorEstimate:
-        if order not in self._connected:
-            raise SpecificationError(
-                expected=f"an order out of {', '.join(map(str, self.orders))}",
-                came=f"{order!r}",
-                remedy="ask for it with orders=",
-            )
         return self._connected[order]
 
     def covariance(self, order: int) -> NDArray[np.float64]:
@@ -301,7 +312,7 @@ def estimate_from_fields(
             came=f"NaN or infinity in {bad.sum()} networks, the first at {int(np.argmax(bad))}",
             remedy="leave none out silently: find out why they diverge",
         )
-    wanted = _orders(orders)
+    wanted = wanted_orders(orders)
     outputs = array.shape[2] if array.ndim == 3 else 1
     flat = array.reshape(len(array), -1)
     return Estimate(
@@ -313,11 +324,25 @@ def estimate_from_fields(
     )
 
 
-def _orders(orders: Iterable[int]) -> tuple[int, ...]:
-    wanted = tuple(sorted(set(orders)))
-    valid = all(isinstance(k, (int, np.integer)) and not isinstance(k, bool) for k in wanted)
-    if not wanted or not valid or wanted[0] < 1 or wanted[-1] > MAX_ORDER:
+def wanted_orders(orders: int | Iterable[int]) -> tuple[int, ...]:
+    """Orders sorted, each once; a single integer is read as one order.
+
+    Raises
+    ------
+    SpecificationError
+        If there is none, or one is not an integer from 1 to 8.
+
+    Examples
+    --------
+    >>> wanted_orders([4, np.int64(2), 2]), wanted_orders(np.int64(4))
+    ((2, 4), (4,))
+    """
+    listed = tuple(orders) if isinstance(orders, Iterable) else (orders,)
+    valid = all(isinstance(k, (int, np.integer)) and not isinstance(k, bool) for k in listed)
+    if not listed or not valid or not all(1 <= k <= MAX_ORDER for k in listed):
         raise SpecificationError(
-            expected=f"orders from 1 to {MAX_ORDER}", came=f"{wanted}", remedy="pass orders=(2, 4)"
+            expected=f"orders from 1 to {MAX_ORDER}",
+            came=f"{listed}",
+            remedy="pass orders=(2, 4), say",
         )
-    return tuple(int(k) for k in wanted)
+    return tuple(sorted({int(k) for k in listed}))

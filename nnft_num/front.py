@@ -14,8 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from nnft_num.checking import Report, confront
 from nnft_num.compiling import compile_plan
 from nnft_num.draws import key_from_rng
-from nnft_num.estimating import Estimate, estimate_from_fields
-from nnft_num.kstatistics import MAX_ORDER
+from nnft_num.estimating import Estimate, estimate_from_fields, wanted_orders
 from nnft_num.routes import find_route
 from nnft_num.sampling import sample_fields, sample_moments
 from nnft_sym.correlators import Correlator, Evaluation
@@ -33,7 +32,6 @@ __all__ = [
     "evaluated",
     "merged",
     "sample",
-    "wanted_orders",
 ]
 
 
@@ -138,7 +136,7 @@ def sample(
     Raises
     ------
     SpecificationError
-        If points, parameters or counts are impossible.
+        If points, parameters or counts are impossible, or a field is not finite.
 
     Examples
     --------
@@ -175,7 +173,7 @@ def estimate(f: ArrayLike, orders: Iterable[int] = (2, 4)) -> Estimate:
     >>> estimate(np.random.default_rng(0).normal(size=(1000, 3)))[4].mean.shape
     (3, 3, 3, 3)
     """
-    return estimate_from_fields(f, orders=wanted_orders(orders))
+    return estimate_from_fields(f, orders=orders)
 
 
 def check(
@@ -312,16 +310,3 @@ def merged(params: Mapping[str, Any] | None, values: Mapping[str, Any]) -> dict[
             remedy="drop one of them",
         )
     return {**(params or {}), **values}
-
-
-def wanted_orders(orders: Iterable[int]) -> tuple[int, ...]:
-    """Orders sorted, each once; a single int is read as one order."""
-    listed = (orders,) if isinstance(orders, int) else tuple(orders)
-    valid = all(isinstance(k, (int, np.integer)) and not isinstance(k, bool) for k in listed)
-    if not listed or not valid or not all(1 <= k <= MAX_ORDER for k in listed):
-        raise SpecificationError(
-            expected=f"orders from 1 to {MAX_ORDER}",
-            came=f"{listed}",
-            remedy="pass orders=(2, 4), say",
-        )
-    return tuple(sorted({int(k) for k in listed}))

@@ -195,7 +195,13 @@ class Plan:
         widths = []
         for layer in self.layers:
             width = float(evaluate(layer.width, numbers))
-            if not (1 <= width <= _MAX_WIDTH and width == int(width)):
+            if width > _MAX_WIDTH:
+                _refuse(
+                    f"a width of at most {_MAX_WIDTH}",
+                    f"{layer.width} = {width:g}, too large to sample",
+                    "choose a smaller N",
+                )
+            if not (width >= 1 and width == int(width)):
                 _refuse("an integer width of at least 1", f"{layer.width} = {width:g}", "choose N")
             widths.append(int(width))
         return tuple(widths)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from nnft_sym.language.errors import SpecificationError
 
 if TYPE_CHECKING:
     from nnft_num.checking import OrderReport, Report
@@ -228,6 +229,7 @@ def dataframe(report: Report) -> Any:
                     "theory_error": order.theory_error.entries,
                     "estimate": order.estimate.entries,
                     "error": order.error.entries,
+                    "second_order": order.floor.entries,
                     "degrees_of_freedom": order.freedom.entries,
                     "skewness": order.skew.entries,
                     "pull": order.pull.entries,
@@ -292,7 +294,10 @@ def latex_table(
     frame = pd.DataFrame([list(row) for row in rows], columns=list(header))
     styled = frame.style.hide(axis="index")
     body: str = styled.to_latex(
-        hrules=True, column_format=column_format, caption=caption, position="htbp",
+        hrules=True,
+        column_format=column_format,
+        caption=caption,
+        position="htbp",
         position_float="centering",
     )
     return "% \\usepackage{booktabs,siunitx}\n" + body
@@ -349,5 +354,12 @@ def latex(report: Report, *, rows: int = 8) -> str:
 def written(content: str, path: str | Path | None) -> str:
     """Write a text to a file if a path is given, and return it."""
     if path is not None:
-        Path(path).write_text(content, encoding="utf-8")
+        try:
+            Path(path).write_text(content, encoding="utf-8")
+        except OSError as error:
+            raise SpecificationError(
+                expected="a file that can be written",
+                came=f"{str(path)!r}: {error.strerror}",
+                remedy="make its directory first, or choose another path",
+            ) from error
     return content

@@ -79,11 +79,13 @@ def sample_fields(
     Raises
     ------
     SpecificationError
-        If points, parameters or counts are impossible.
+        If points, parameters or counts are impossible, or a field is not finite.
     """
     points = plan.points(X)
     out = np.empty((_whole(networks, "networks", 1), len(points), plan.outputs))
     _fill(plan, points, params, key, _whole(start, "start", 0), out)
+    if not np.isfinite(out).all():
+        raise _diverging("finite fields", "check the activation and the scales")
     return out
 
 
@@ -153,10 +155,9 @@ def sample_moments(
             for _, future in pending:
                 future.cancel()
     if not np.isfinite(table).all():
-        raise SpecificationError(
-            expected="finite fields, with finite products up to the highest order",
-            came="NaN or infinity at some point",
-            remedy="check the activation and the scales, or ask for lower orders",
+        raise _diverging(
+            "finite fields, with finite products up to the highest order",
+            "check the activation and the scales, or ask for lower orders",
         )
     return Moments(
         dimension=dimension,
@@ -164,6 +165,12 @@ def sample_moments(
         counts=np.diff(bounds),
         table=table,
         maxima=maxima,
+    )
+
+
+def _diverging(expected: str, remedy: str) -> SpecificationError:
+    return SpecificationError(
+        expected=expected, came="NaN or infinity at some point", remedy=remedy
     )
 
 
@@ -251,6 +258,12 @@ def _running(executor: Executor | None) -> Iterator[tuple[Executor, int]]:
     """Give the executor to use and its number of workers; shut down one of our own at the end."""
     processors = os.cpu_count() or 1
     if executor is not None:
+        if not callable(getattr(executor, "submit", None)):
+            raise SpecificationError(
+                expected="executor= a concurrent.futures.Executor",
+                came=f"{executor!r}",
+                remedy="leave it out, or pass ThreadPoolExecutor(2), say",
+            )
         yield executor, getattr(executor, "_max_workers", None) or processors
         return
     pool = ThreadPoolExecutor(processors, thread_name_prefix="nnft")

@@ -128,9 +128,7 @@ def _integrated(
             lambda value: _at_offset(phi, gram, index_sets, value, float(offset.moment(2))),
         )
 
-    pending = [
-        (left, right, panel(left, right)) for left, right in pairwise(edges)
-    ]
+    pending = [(left, right, panel(left, right)) for left, right in pairwise(edges)]
     scale = {k: max(np.max(np.abs(p[k].entries)) for *_, p in pending) for k in index_sets}
     accepted: list[dict[int, Values]] = []
     panels = len(pending)

@@ -68,9 +68,7 @@ def test_right_theory_agrees(theory, estimate):
 def test_three_replaced_by_two_disagrees(theory, estimate):
     evaluations, variances = theory
     moment, pairs = pieces(evaluations)
-    wrong = changed(
-        evaluations[4], lambda *i: (2 * moment(*i) - sum(pairs(*i))) / ERF["N"]
-    )
+    wrong = changed(evaluations[4], lambda *i: (2 * moment(*i) - sum(pairs(*i))) / ERF["N"])
     report = confronted({2: evaluations[2], 4: wrong}, variances, estimate)
     assert report[2].verdict == "agree"
     assert report[4].verdict == "disagree"
@@ -81,9 +79,7 @@ def test_three_replaced_by_two_disagrees(theory, estimate):
 def test_a_missing_pairing_disagrees(theory, estimate):
     evaluations, variances = theory
     moment, pairs = pieces(evaluations)
-    wrong = changed(
-        evaluations[4], lambda *i: (3 * moment(*i) - sum(pairs(*i)[:2])) / ERF["N"]
-    )
+    wrong = changed(evaluations[4], lambda *i: (3 * moment(*i) - sum(pairs(*i)[:2])) / ERF["N"])
     assert confronted({4: wrong}, variances, estimate).verdict == "disagree"
 
 
@@ -211,9 +207,7 @@ def test_false_alarms_are_as_rare_as_stated_and_pulls_follow_their_law():
     params = {"N": 2, "sigma_w": 1.0, "sigma_v": 1.0}
     ranks: dict[tuple[int, int], list[float]] = {}
     alarms = 0
-    for report in reports_over_seeds(
-        nn.cos_net(), [0.2, 1.0], (2, 4), 4000, seeds, level, params
-    ):
+    for report in reports_over_seeds(nn.cos_net(), [0.2, 1.0], (2, 4), 4000, seeds, level, params):
         alarms += report.verdict == "disagree"
         for order in report.orders:
             for position, pull in enumerate(order.pull.entries):

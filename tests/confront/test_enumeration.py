@@ -57,7 +57,12 @@ ACTIVATIONS = {
 def network(text: str, width: int, *, bias: bool, outputs: int = 1) -> nn.Network:
     sign = nn.Rademacher()
     return nn.shallow(
-        text, weight=sign, bias=sign if bias else None, readout=sign, width=width, inputs=2,
+        text,
+        weight=sign,
+        bias=sign if bias else None,
+        readout=sign,
+        width=width,
+        inputs=2,
         outputs=outputs,
     )
 

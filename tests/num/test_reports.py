@@ -37,8 +37,9 @@ def test_latex_is_golden_and_written(example, tmp_path):
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
 def test_latex_compiles(example, tmp_path):
-    heavy = order_report([0.0, 1e-7, 2e9], [0.0, np.inf, 1.0], [0.0, 1.0, 1e-12], order=2,
-                         heavy=[True, False, False])
+    heavy = order_report(
+        [0.0, 1e-7, 2e9], [0.0, np.inf, 1.0], [0.0, 1.0, 1e-12], order=2, heavy=[True, False, False]
+    )
     body = example.to_latex() + report(heavy).to_latex()
     source = tmp_path / "a.tex"
     source.write_text(
@@ -82,6 +83,10 @@ def test_values_with_errors(value, error, cell):
 
 def test_cells_are_numbers_or_braced():
     assert [latex_cell(v) for v in (1.0, -2e-30, float("inf"), float("-inf"), float("nan"))] == [
-        "1", "-2e-30", r"{$\infty$}", r"{$-\infty$}", "{--}"
+        "1",
+        "-2e-30",
+        r"{$\infty$}",
+        r"{$-\infty$}",
+        "{--}",
     ]
     assert latex_text("50% of a_b & {c}") == r"50\% of a\_b \& \{c\}"

@@ -91,8 +91,12 @@ def test_square_of_deviation_is_unbiased_with_an_honest_error():
 
 def test_sweep_of_one_hidden_layer_agrees():
     result = sweep(
-        nn.cos_net(), [-0.6, 0.2, 1.0], {2: (1, 2, 4), 4: (1, 2, 4), 6: (1, 2)}, networks=800_000,
-        rng=1, params=UNIT,
+        nn.cos_net(),
+        [-0.6, 0.2, 1.0],
+        {2: (1, 2, 4), 4: (1, 2, 4), 6: (1, 2)},
+        networks=800_000,
+        rng=1,
+        params=UNIT,
     )
     assert result.verdict == "agree", str(result)
     assert [slope.claimed for slope in result.slopes] == [0, -1, -2]
@@ -118,8 +122,11 @@ def test_wrong_power_disagrees():
     slope = sweep(nn.cos_net(), [0.2, 1.0], (1, 2, 4), (4,), 50_000, 2, params=UNIT).slope(4)
     moved = [
         Amplitude(
-            width=a.width, value=a.value * a.width**0.5, error=a.error * a.width**0.5,
-            freedom=a.freedom, theory=a.theory * a.width**0.5,
+            width=a.width,
+            value=a.value * a.width**0.5,
+            error=a.error * a.width**0.5,
+            freedom=a.freedom,
+            theory=a.theory * a.width**0.5,
         )
         for a in slope.amplitudes
     ]
@@ -143,9 +150,7 @@ def test_output_bias_claims_no_power():
 
 def test_deep_kernel_is_confronted_by_the_power_of_its_deviation():
     net = nn.mlp(nn.Erf(), depth=2, outputs=1)
-    result = sweep(
-        net, [0.3, 1.0], (1, 2, 3, 4, 6, 8), (2,), 400_000, 0, sigma_w=2.5, sigma_b=0.0
-    )
+    result = sweep(net, [0.3, 1.0], (1, 2, 3, 4, 6, 8), (2,), 400_000, 0, sigma_w=2.5, sigma_b=0.0)
     slope = result.slope(2)
     assert slope.claimed == -1
     assert result.reports == ()
