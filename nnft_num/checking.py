@@ -9,8 +9,8 @@ and for a theory that vanishes identically scale = N^{1-n/2} sqrt(prod G⁽²⁾
 For n ≥ 2 from M networks floor = (2/M) sqrt(n! prod G⁽²⁾_aa): the second-order term of the
 k-statistic, of relative size 1/√M, which the jackknife error (its linear term) leaves out and which
 alone is left where the linear term vanishes (f² = 1: k_2 = (1 - mean²) M/(M - 1)).  An error is
-unknown where the sample does not fluctuate, where the tails are heavy, and where hardly two groups
-carry it: rare networks that were not drawn would change it.
+unknown where the sample does not fluctuate, where the tails are heavy, and where a field is
+zero in all but a few groups: rare networks that were not drawn would change it.
 An entry disagrees if its pull is beyond the level of the family of comparisons, is unresolved if
 its resolution is below the one asked for or not known, and agrees otherwise (``verdicts``).
 """
@@ -42,8 +42,8 @@ __all__ = ["OrderReport", "Report", "confront"]
 _ROUNDING = 1e-12
 """Theories below this fraction of their natural scale are zeros that were rounded."""
 
-_CARRIED = 4.0
-"""Effective degrees of freedom of an error that two groups carry in equal parts."""
+_ACTIVE = 16
+"""Groups in which a field has to differ from zero for its rare events to be counted."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -65,7 +65,7 @@ class OrderReport:
     heavy_tailed : SymmetricTensor
         Entries whose error cannot be trusted.
     sparse : SymmetricTensor
-        Entries whose error is carried by hardly two groups.
+        Entries with a field that is zero in all but a few groups.
     floor : SymmetricTensor
         Second-order term of the error, (2/M) sqrt(n! prod G⁽²⁾_aa) for n ≥ 2 and M networks.
     natural : SymmetricTensor
@@ -295,7 +295,7 @@ class Report:
 
     @property
     def verdict(self) -> Verdict:
-        """ "disagree" if any entry does, else "unresolved" if any is, else "agree"."""
+        """Disagree if any entry does, else unresolved if any is, else agree."""
         return joined(order.verdict for order in self.orders)
 
     @property
@@ -420,8 +420,9 @@ def _order_report(
     gaussian = np.prod(spread[legs], axis=1)
     natural = float(width) ** (1 - order / 2) * gaussian
     floor = (2 * factorial(order) ** 0.5 / estimate.networks if order >= 2 else 0.0) * gaussian
-    # with few groups the freedom is low whoever carries the error
-    least = min(_CARRIED, (estimate.groups - 1) / 4)
+    active = np.count_nonzero(estimate.moments.maxima, axis=0)
+    rare = (active > 0) & (active < min(_ACTIVE, estimate.groups / 2))
+    sparse = np.any(rare[legs], axis=1) & (natural > 0)
     return OrderReport(
         order=order,
         points=evaluation.points,
@@ -435,7 +436,7 @@ def _order_report(
         ),
         skew=SymmetricTensor(order, dimension, skewness(sample.deviations)),
         heavy_tailed=sample.heavy_tailed,
-        sparse=sample.freedom.map(lambda own: own < least),
+        sparse=SymmetricTensor(order, dimension, sparse),
         floor=SymmetricTensor(order, dimension, floor),
         natural=SymmetricTensor(order, dimension, natural),
         exactness=str(evaluation.exactness),

@@ -279,7 +279,7 @@ class Estimate:
 
 
 def estimate_from_fields(
-    f: ArrayLike, orders: Iterable[int] = (2, 4), groups: int = 128
+    f: ArrayLike, orders: int | Iterable[int] = (2, 4), groups: int = 128
 ) -> Estimate:
     """Estimate correlators of fields from anywhere.
 

@@ -38,7 +38,7 @@ __all__ = [
 def correlators(
     net: Network,
     X: ArrayLike,
-    orders: Iterable[int] = (2, 4),
+    orders: int | Iterable[int] = (2, 4),
     networks: int = 10**5,
     rng: Any = None,
     *,
@@ -148,7 +148,7 @@ def sample(
     return sample_fields(compile_plan(net), points, networks, key_from_rng(rng), numbers)
 
 
-def estimate(f: ArrayLike, orders: Iterable[int] = (2, 4)) -> Estimate:
+def estimate(f: ArrayLike, orders: int | Iterable[int] = (2, 4)) -> Estimate:
     """Estimate connected correlators of fields from anywhere.
 
     Parameters
@@ -179,7 +179,7 @@ def estimate(f: ArrayLike, orders: Iterable[int] = (2, 4)) -> Estimate:
 def check(
     net: Network,
     X: ArrayLike,
-    orders: Iterable[int] = (2, 4),
+    orders: int | Iterable[int] = (2, 4),
     networks: int = 10**5,
     rng: Any = None,
     *,

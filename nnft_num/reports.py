@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
 from nnft_sym.language.errors import SpecificationError
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ def sweep_text(sweep: Sweep) -> str:
         header = ("order", "width", "scale", "worst pull", "lowest resolution", "verdict")
         lines.append(columns(header, rows))
     for slope in sweep.slopes:
-        measured = ((str(a.width), uncertain(a.value, a.error)) for a in slope.amplitudes)
+        measured = ((str(a.width), str(a)) for a in slope.amplitudes)
         lines += [columns(("width", slope.what), measured), str(slope)]
     lines.append(
         f"verdict: {sweep.verdict} (family-wise level {criterion.level:g} over "

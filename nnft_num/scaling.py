@@ -93,7 +93,7 @@ def sweep(
     net: Network,
     X: ArrayLike,
     widths: Iterable[int] | Mapping[int, Iterable[int]],
-    orders: Iterable[int] = (2, 4),
+    orders: int | Iterable[int] | None = None,
     networks: int | Mapping[int, int] = 10**5,
     rng: Any = None,
     *,
@@ -121,7 +121,7 @@ def sweep(
         N: at least two, and three for a deep network; a mapping gives the widths of each order, as
         the resolution of high orders falls with N.
     orders : iterable of int
-        Orders, if ``widths`` is not a mapping.
+        Orders, if ``widths`` is not a mapping; (2, 4) by default, (2,) for a deep network.
     networks : int or mapping of int to int
         Number of networks at each width; a mapping gives that of each width.
     rng, route, executor, progress, params, **values
@@ -148,7 +148,9 @@ def sweep(
     >>> str(result.verdict), result.slope(4).claimed
     ('agree', -1.0)
     """
-    schedule = _schedule(widths, orders, least=3 if net.depth > 1 else 2)
+    deep = net.depth > 1
+    wanted = ((2,) if deep else (2, 4)) if orders is None else orders
+    schedule = _schedule(widths, wanted, least=3 if deep else 2)
     points, names = net.points(X), _width_names(net)
     given = merged(params, values)
     if set(names) & set(given):
@@ -175,7 +177,7 @@ def sweep(
             params=numbers[size],
         )
 
-    if net.depth > 1:
+    if deep:
         return _limit_sweep(net, points, schedule, numbers, sampled, level, resolution)
 
     theories = {
@@ -291,7 +293,10 @@ def _width_names(net: Network) -> tuple[str, ...]:
 
 
 def _schedule(
-    widths: Iterable[int] | Mapping[int, Iterable[int]], orders: Iterable[int], *, least: int
+    widths: Iterable[int] | Mapping[int, Iterable[int]],
+    orders: int | Iterable[int],
+    *,
+    least: int,
 ) -> dict[int, tuple[int, ...]]:
     """Widths of each order."""
     if isinstance(widths, Mapping):

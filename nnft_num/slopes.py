@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,12 @@ class Amplitude:
         Degrees of freedom of the error and skewness of the value.
     theory : float
         |T| where the theory gives it, else NaN.
+    networks : int
+        M: number of networks of the sample.
+    bound : float
+        Upper limit of A where there is no theory: A² and two of its standard errors.
+    noise : float
+        |C|, C the covariance of the tensor, where A is the size of a deviation.
     """
 
     width: int
@@ -50,12 +57,32 @@ class Amplitude:
     freedom: float
     skew: float = 0.0
     theory: float = float("nan")
+    networks: int = 0
+    bound: float = float("nan")
+    noise: float = float("nan")
 
     @property
     def resolution(self) -> float:
         """|T|/error, or A/error where there is no theory; NaN where the error is not known."""
         size = self.value if np.isnan(self.theory) else self.theory
         return size / self.error if self.error > 0 else float("nan")
+
+    def networks_needed(self, resolution: float, size: float) -> float:
+        """Networks that would resolve an amplitude of a size; NaN if not known.
+
+        Errors of projections fall with 1/√M.  Those of deviations are √(4A²|C| + 2|C|²)/(2A) at
+        most, with C falling as 1/M, so M grows by |C|/(A² (√(1 + 2/r²) - 1)) at resolution r.
+        """
+        if not np.isnan(self.noise):
+            return self.networks * self.noise / (size**2 * ((1 + 2 / resolution**2) ** 0.5 - 1))
+        return self.networks * (resolution * self.error / size) ** 2
+
+    def __str__(self) -> str:
+        if np.isfinite(self.error):
+            return reports.uncertain(self.value, self.error)
+        if np.isfinite(self.bound):
+            return f"below {self.bound:.2g}"
+        return f"{self.value:.4g}, error unknown"
 
 
 def projection(
@@ -77,6 +104,7 @@ def projection(
         freedom=_freedom(groups, sample.order, networks),
         skew=float(skewness(groups)),
         theory=theory.norm(),
+        networks=networks,
     )
 
 
@@ -97,13 +125,17 @@ def deviation(
     noise = 2 * np.sum(covariance**2)
     spread = float(np.sqrt(max(4 * delta @ covariance @ delta - noise, noise)))
     value = np.sqrt(max(square, 0.0))
-    trusted = value > 0 and not np.any(sample.heavy_tailed.entries)
+    light = not np.any(sample.heavy_tailed.entries)
+    trusted = value > 0 and light
     return Amplitude(
         width=width,
         value=float(value),
         error=spread / (2 * value) if trusted else float("nan"),
         freedom=_freedom(delta @ groups, sample.order, networks),
         skew=float(skewness(delta @ groups)),
+        networks=networks,
+        bound=float(np.sqrt(max(square, 0.0) + 2 * spread)) if light else float("nan"),
+        noise=float(np.sqrt(noise / 2)),
     )
 
 
@@ -175,9 +207,32 @@ class Slope:
         found = self.criterion.verdicts(self.pull, self.resolution, fit.freedom, fit.skew)
         return Verdict(str(found))
 
+    @property
+    def networks_needed(self) -> int | None:
+        """Networks at each width that would resolve all amplitudes; None if none is unresolved.
+
+        Sizes are those of the theory, or follow the claimed power from the best resolved width;
+        None also where not even that is known.
+        """
+        asked = self.criterion.resolution
+        unresolved = [a for a in self.amplitudes if not a.resolution >= asked]
+        seen = [a for a in self.amplitudes if a.resolution > 0]
+        if not unresolved or not seen:
+            return None
+        best = max(seen, key=lambda a: a.resolution)
+        needed = []
+        for a in unresolved:
+            expected = best.value * (a.width / best.width) ** self.claimed
+            size = expected if np.isnan(a.theory) else a.theory
+            needed.append(a.networks_needed(asked, size))
+        return ceil(max(needed)) if np.all(np.isfinite(needed)) else None
+
     def __str__(self) -> str:
         if np.isnan(self.value):
-            return f"slope of {self.what}: too few widths are resolved; {self.verdict}"
+            remedy = "more networks or smaller widths are needed"
+            if self.networks_needed:
+                remedy = f"{self.networks_needed:.2g} networks would resolve every width"
+            return f"slope of {self.what}: too few widths are resolved, {remedy}; {self.verdict}"
         return (
             f"slope of {self.what}: {reports.uncertain(self.value, self.error)} against "
             f"{self.claimed:g}, pull {self.pull:+.2f}; {self.verdict}"

@@ -127,7 +127,7 @@ def test_heavy_tails_do_not_disagree():
 
 def test_a_sampler_of_zeros_never_agrees():
     zeros = nm.estimate(np.zeros((1000, 3)), orders=(2, 3, 4))
-    assert nm.check(nn.erf_net(), X, (2, 4), estimate=zeros, params=ERF).verdict == "disagree"
+    assert nm.check(nn.erf_net(), X, (2, 4), estimate=zeros, params=ERF).verdict == "unresolved"
     assert nm.check(nn.erf_net(), X, (3,), estimate=zeros, params=ERF).verdict == "unresolved"
 
 
@@ -235,6 +235,29 @@ def test_false_alarms_stay_rare_where_errors_are_skewed(net, points, networks, p
     reports = reports_over_seeds(net, points, (2, 4, 6), networks, seeds, level, params)
     alarms = sum(report.verdict == "disagree" for report in reports)
     assert stats.binomtest(alarms, seeds, level, alternative="greater").pvalue > 0.001, alarms
+
+
+@pytest.mark.montecarlo
+@pytest.mark.parametrize(
+    ("net", "orders", "networks", "biased"),
+    [
+        (nn.shallow("heaviside(z-3.5)"), (2, 4), 2000, 0.0),
+        (nn.shallow("heaviside(z-3.5)"), (2, 4), 20_000, 0.0),
+        (nn.shallow(nn.Sign(), readout=nn.Rademacher()), (2,), 2000, 1.0),
+        (nn.shallow(nn.Sign(), readout=nn.Rademacher()), (2, 4), 2000, 1.0),
+    ],
+    ids=["no event", "few events", "f²=1", "f²=1, order 4"],
+)
+def test_false_alarms_stay_rare_where_the_jackknife_error_fails(net, orders, networks, biased):
+    """Level 1 % over 200 seeds; by the jackknife error alone up to 75 of 100 disagree."""
+    level, seeds = 0.01, 200
+    params = {"N": 1, "sigma_w": 1.0, "sigma_b": biased}
+    params |= {"sigma_v": 1.0} if "sigma_v" in net.parameters else {}
+    reports = list(reports_over_seeds(net, [1.0], orders, networks, seeds, level, params))
+    alarms = sum(report.verdict == "disagree" for report in reports)
+    assert stats.binomtest(alarms, seeds, level, alternative="greater").pvalue > 0.001, alarms
+    silent = [r for r in reports if r[2].estimate.entries[0] == 0]
+    assert all(r.verdict == "unresolved" and np.isnan(r[2].pull.entries[0]) for r in silent)
 
 
 @pytest.mark.montecarlo

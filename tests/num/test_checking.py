@@ -98,7 +98,13 @@ def test_errors_of_high_orders_from_few_networks_are_not_known():
         ({"estimate": 1.1, "error": 0.19}, "agree"),
         ({"estimate": 1.0, "theory_error": 0.3}, "unresolved"),
         ({"estimate": 1.0, "error": 0.0}, "unresolved"),
-        ({"estimate": 0.0, "error": 0.0}, "disagree"),
+        ({"estimate": 0.0, "error": 0.0}, "unresolved"),
+        ({"theory": 0.0, "estimate": 0.1, "error": 0.0}, "unresolved"),
+        ({"estimate": 1.0 - 1e-15, "error": 1e-17}, "unresolved"),
+        ({"estimate": 9.0, "sparse": [True]}, "unresolved"),
+        ({"estimate": 1.0, "sparse": [True]}, "unresolved"),
+        ({"estimate": 1.05, "floor": 0.02}, "agree"),
+        ({"estimate": 1.0, "floor": 0.3}, "unresolved"),
         ({"estimate": 9.0, "heavy": [True]}, "unresolved"),
         ({"estimate": 1.0, "heavy": [True]}, "unresolved"),
         ({"theory": 0.0, "estimate": 0.0, "error": 0.0}, "unresolved"),
@@ -208,8 +214,19 @@ def test_zeros_never_agree():
     estimate = estimate_from_fields(f, orders=(2, 3, 4))
     for order, entries in ((2, [1.0, 0.5, 1.0]), (3, [0.0] * 4), (4, [1.0] * 5), (4, [0.0] * 5)):
         made = confront({order: evaluation(order, entries)}, estimate, variances=[1, 1], width=2)
-        assert made.verdict != "agree"
-        assert made.verdict == ("disagree" if any(entries) else "unresolved")
+        assert made.verdict == "unresolved"
+        assert made[order].verdicts.entries.tolist() == ["unresolved"] * len(entries)
+        assert np.isnan(made[order].pull.entries).all() == any(entries)
+
+
+def test_the_floor_is_the_second_order_term_of_the_k_statistic():
+    estimate = estimate_from_fields(np.random.default_rng(4).normal(size=(1000, 2)), orders=(2, 4))
+    theory = {2: evaluation(2, [1, 0, 1]), 4: evaluation(4, [0.0] * 5)}
+    made = confront(theory, estimate, variances=[1, 4], width=9)
+    assert made[2].floor.entries == pytest.approx(2e-3 * 2**0.5 * np.array([1, 2, 4]))
+    assert made[4].floor.entries == pytest.approx(2e-3 * 24**0.5 * 2.0 ** np.arange(5))
+    combined = np.hypot(made[2].error.entries, made[2].floor.entries)
+    assert made[2].uncertainty == pytest.approx(combined)
 
 
 def test_outputs_are_confronted_entry_by_entry():

@@ -5,7 +5,10 @@ import pytest
 from scipy import stats
 
 from nnft_num.draws import key_from_rng, normals, philox, uniforms
+from nnft_num.plans import Plan
+from nnft_num.sampling import sample_fields
 from nnft_sym.language.errors import SpecificationError
+from tests.num.example_plans import data, dense, scalar
 
 # Random123, kat_vectors, philox 4x32 with 10 rounds: counter, key, answer
 KNOWN_ANSWERS = [
@@ -68,6 +71,25 @@ def test_laws_of_the_draws():
     assert stats.kstest(over_primitives, "uniform").pvalue > 1e-3
     pairs = np.corrcoef(n.reshape(-1, 4).T) - np.eye(4)
     assert np.abs(pairs).max() < 4.5 / np.sqrt(10_000)
+
+
+@pytest.mark.montecarlo
+def test_variances_of_the_draws():
+    """A million draws each: a scale wrong by 2 % is 28 standard errors away, 5 are allowed."""
+    count = 10**6
+    one, readout = scalar("1", normals=0), scalar("g_1")
+    plan = Plan.from_dict(
+        data("", [dense("z", weight=one, bias=None, width="1")], weights=[readout])
+    )
+    samples = {
+        "normals": normals((3, 4), 0, 0, 1, count),
+        "fields": sample_fields(plan, [1.0], count, (3, 4), {}).ravel(),
+    }
+    for name, drawn in samples.items():
+        assert abs(np.mean(drawn**2) - 1) < 5 * np.sqrt(2 / count), name
+        assert abs(np.mean(drawn)) < 5 / np.sqrt(count), name
+    u = uniforms((3, 4), 0, 0, 2, count)
+    assert abs(np.mean((u - 0.5) ** 2) - 1 / 12) < 5 * np.sqrt(1 / 180 / count)
 
 
 def test_the_key_follows_spec_7():

@@ -377,3 +377,17 @@ def test_pulls_of_a_plan_follow_student():
         assert follows_student(column, 15)
         inside = np.mean(np.abs(column) < law.ppf(0.975))
         assert abs(inside - 0.95) < 3.3 * np.sqrt(0.95 * 0.05 / 250), "coverage of 95 % intervals"
+
+
+def test_orders_are_any_integers_and_missing_ones_are_refused():
+    f = np.random.default_rng(0).normal(size=(1000, 1))
+    estimate = estimate_from_fields(f, orders=np.array([4, 2]))
+    assert estimate.orders == (2, 4)
+    assert estimate_from_fields(f, orders=np.int64(2)).orders == (2,)
+    assert estimate[np.int64(4)] is estimate[4]
+    for read in (estimate, estimate.full):
+        with pytest.raises(SpecificationError, match="an order out of 2, 4"):
+            read[3]
+    for wrong in (None, 2.0, True, "24", (9,)):
+        with pytest.raises(SpecificationError, match="orders from 1 to 8"):
+            estimate_from_fields(f, orders=wrong)

@@ -11,6 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from nnft_num.reports import latex_cell, latex_text, uncertain
+from nnft_sym.language.errors import SpecificationError
 from tests.num.synthetic import order_report, report
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -90,3 +91,9 @@ def test_cells_are_numbers_or_braced():
         "{--}",
     ]
     assert latex_text("50% of a_b & {c}") == r"50\% of a\_b \& \{c\}"
+
+
+def test_a_path_that_cannot_be_written_is_named(tmp_path):
+    path = tmp_path / "missing" / "table.tex"
+    with pytest.raises(SpecificationError, match="missing/table"):
+        report(order_report([1.0], [1.0], [0.1])).to_latex(path)

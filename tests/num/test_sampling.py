@@ -180,6 +180,8 @@ def test_fields_that_diverge_are_refused():
     plan = Plan.from_dict(data("", [dense("1/z", weight=one, bias=None, width="1")], weights=[one]))
     with pytest.raises(SpecificationError, match="NaN or infinity"):
         sample_moments(plan, [0.0, 1.0], networks=10, max_order=2, key=KEY, params={})
+    with pytest.raises(SpecificationError, match="NaN or infinity"):
+        sample_fields(plan, [0.0, 1.0], 10, KEY, {})
 
 
 @pytest.mark.parametrize(
@@ -190,6 +192,8 @@ def test_fields_that_diverge_are_refused():
         ({"max_order": 0}, "max_order"),
         ({"groups": -1}, "groups"),
         ({"params": {}}, "missing"),
+        ({"params": ERF.params | {"N": 1e30}}, "too large to sample"),
+        ({"executor": 3}, "Executor"),
     ],
 )
 def test_impossible_runs_are_refused(changes, message):

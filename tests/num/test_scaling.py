@@ -160,6 +160,33 @@ def test_deep_kernel_is_confronted_by_the_power_of_its_deviation():
         sweep(net, [0.3], (2, 4, 8), (2, 4), 1000, 0, sigma_w=1, sigma_b=0)
 
 
+def test_unresolved_deep_sweeps_show_limits_and_name_the_networks_needed():
+    net, params = nn.mlp(nn.Erf(), depth=2, outputs=1), {"sigma_w": 2.5, "sigma_b": 0.0}
+    result = sweep(net, [0.3, 1.0], (2, 8, 64), networks=4000, rng=0, params=params)
+    assert result.orders == (2,)
+    slope = result.slope(2)
+    assert slope.verdict == "unresolved"
+    shown = [str(amplitude) for amplitude in slope.amplitudes]
+    assert all("(" in text or text.startswith("below ") for text in shown), shown
+    assert slope.networks_needed > 4000
+    assert "networks would resolve every width" in str(result)
+    nothing = replace(slope.amplitudes[0], value=0.0, error=float("nan"))
+    assert str(nothing).startswith("below ")
+    alone = replace(slope, amplitudes=(nothing,))
+    assert alone.networks_needed is None
+
+
+def test_the_networks_needed_for_a_deviation_resolve_it():
+    rng, limit = np.random.default_rng(8), SymmetricTensor.from_dense(np.eye(2))
+
+    def measured(networks):
+        f = rng.normal(size=(networks, 2)) * np.sqrt(1.05)
+        return deviation(limit, estimate_from_fields(f, orders=(2,))[2], width=1, networks=networks)
+
+    needed = int(measured(1000).networks_needed(5.0, 0.05 * np.sqrt(2)))
+    assert 4 < np.median([measured(needed).resolution for _ in range(21)]) < 9
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
