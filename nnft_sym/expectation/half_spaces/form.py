@@ -1,0 +1,163 @@
+"""The closed form of a product with at most two half-spaces: formula, steps and numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+
+import mpmath
+import numpy as np
+import sympy as sp
+from numpy.polynomial.hermite_e import hermegauss
+from numpy.typing import NDArray
+
+from nnft_sym.activations import Z
+from nnft_sym.expectation.forms import ClosedForm
+from nnft_sym.expectation.half_spaces.arithmetic import Big, Doubles
+from nnft_sym.expectation.half_spaces.explaining import derivation
+from nnft_sym.expectation.half_spaces.growth import check_finite
+from nnft_sym.expectation.half_spaces.moments import TermMoment
+from nnft_sym.expectation.half_spaces.reading import EdgeTerm, edge_terms
+from nnft_sym.expectation.half_spaces.writing import written_moment
+from nnft_sym.language.errors import AccuracyError, NotDerivedError
+
+__all__ = ["HalfSpaceForm"]
+
+Floats = NDArray[np.float64]
+
+LARGEST_SYMBOLIC = 4
+"""Points beyond which determinants are not written out."""
+
+_EPS = float(np.finfo(np.float64).eps)
+# Roundings ascribed to a term, and the cancellation allowed, relative to the scale of the moment.
+_ROUNDINGS = 16
+_ALLOWED = 1e-12
+_ROWS = 50_000
+_DIGITS = (40, 80, 160, 320)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HalfSpaceForm(ClosedForm):
+    """E[∏ φ_a(z_a)] for sums of polynomial × exponential × half-space terms.
+
+    Parameters
+    ----------
+    factors : tuple of sympy.Expr
+        φ_a as expressions in z.
+    terms : tuple of tuple of EdgeTerm
+        The same, read as sums of terms.
+    """
+
+    factors: tuple[sp.Expr, ...]
+    terms: tuple[tuple[EdgeTerm, ...], ...]
+    source: str = "W96"
+
+    @property
+    def points(self) -> int:
+        """Number of points k."""
+        return len(self.factors)
+
+    @cached_property
+    def steps(self) -> tuple[str, ...]:  # type: ignore[override]
+        return derivation(self.factors, self.terms)
+
+    @cached_property
+    def expression(self) -> sp.Expr:
+        if self.points > LARGEST_SYMBOLIC:
+            raise NotDerivedError(
+                expected=f"at most {LARGEST_SYMBOLIC} points for determinants written out",
+                came=f"{self.points} points",
+                remedy="evaluate it with .tensor, which works for any number of points",
+            )
+        return written_moment(self.terms)
+
+    def evaluate(self, K: Floats, D: Floats) -> Floats:
+        return self.bounded(K, D)[0]
+
+    def bounded(self, K: Floats, D: Floats) -> tuple[Floats, Floats]:
+        """Values, and what rounding may have done to them."""
+        value, error = np.empty(len(K)), np.empty(len(K))
+        free = K[:, range(self.points), range(self.points)] > 0
+        for pattern in np.unique(free, axis=0):
+            rows = np.flatnonzero((free == pattern).all(axis=1))
+            kept = np.flatnonzero(pattern)
+            fixed = float(sp.Mul(*(self._at_zero(a) for a in np.flatnonzero(~pattern))))
+            form = self if pattern.all() else self._restricted(kept)
+            grid = np.ix_(rows, kept, kept)
+            part, bound = form._of_positive_variance(K[grid], D[grid])
+            value[rows], error[rows] = fixed * part, abs(fixed) * bound
+        return value, error
+
+    def _at_zero(self, a: int) -> sp.Expr:
+        return self.factors[a].xreplace({Z: sp.Integer(0)})
+
+    def _restricted(self, kept: Sequence[int]) -> HalfSpaceForm:
+        return HalfSpaceForm(
+            factors=tuple(self.factors[a] for a in kept), terms=tuple(self.terms[a] for a in kept)
+        )
+
+    def _of_positive_variance(self, K: Floats, D: Floats) -> tuple[Floats, Floats]:
+        if not self.points:
+            return np.ones(len(K)), np.zeros(len(K))
+        check_finite(self.terms, K)
+        value, size = np.zeros(len(K)), np.zeros(len(K))
+        for start in range(0, len(K), _ROWS):
+            rows = slice(start, start + _ROWS)
+            value[rows], size[rows] = self._in_doubles(K[rows], D[rows])
+        error = _ROUNDINGS * _EPS * size
+        with np.errstate(invalid="ignore"):
+            doubtful = np.flatnonzero(~(error <= _ALLOWED * np.abs(value)))
+        if doubtful.size:
+            scale = self._scale(K[doubtful])
+            with np.errstate(invalid="ignore"):
+                keep = ~(error[doubtful] <= _ALLOWED * scale)
+            for row, size_of_moment in zip(doubtful[keep], scale[keep], strict=True):
+                value[row], error[row] = self._in_many_digits(K[row], D[row], size_of_moment)
+        return value, error
+
+    def _in_doubles(self, K: Floats, D: Floats) -> tuple[Floats, Floats]:
+        value, size = np.zeros(len(K)), np.zeros(len(K))
+        matrix, minors = np.moveaxis(K, 0, -1), np.moveaxis(D, 0, -1)
+        with np.errstate(over="ignore", invalid="ignore", under="ignore", divide="ignore"):
+            for choice in product(*self.terms):
+                moment = TermMoment(choice=choice, K=matrix, D=minors, arithmetic=Doubles())
+                value += np.real(moment.value)
+                size += moment.size()
+        return value, size
+
+    def _scale(self, K: Floats) -> Floats:
+        """∏_a (E|φ_a|^k)^{1/k} by a rough quadrature: what the moment could be at most."""
+        nodes, weights = hermegauss(64)
+        scale = np.ones(len(K))
+        for a, factor in enumerate(self.factors):
+            function = sp.lambdify(Z, factor, modules=["scipy", "numpy"])
+            z = np.sqrt(K[:, a, a])[:, None] * nodes
+            with np.errstate(over="ignore", invalid="ignore"):
+                powers = np.abs(np.broadcast_to(function(z), z.shape)) ** self.points
+                scale *= (powers @ weights / np.sqrt(2 * np.pi)) ** (1 / self.points)
+        return np.nan_to_num(scale, nan=0.0, posinf=np.finfo(float).max)
+
+    def _in_many_digits(self, K: Floats, D: Floats, scale: float) -> tuple[float, float]:
+        """One entry with as many digits as its cancellation takes."""
+        before = None
+        for digits in _DIGITS:
+            with mpmath.workdps(digits):
+                matrix = [[mpmath.mpf(float(entry)) for entry in row] for row in K]
+                minors = [[mpmath.mpf(float(entry)) for entry in row] for row in D]
+                total = mpmath.mpf(0)
+                for choice in product(*self.terms):
+                    moment = TermMoment(choice=choice, K=matrix, D=minors, arithmetic=Big())
+                    total += mpmath.re(moment.value)
+                bound = _EPS * max(abs(total), mpmath.mpf(float(scale)))
+                if before is not None and abs(total - before) <= bound:
+                    if abs(total) > np.finfo(float).max:
+                        break
+                    return float(total), float(2 * bound)
+                before = total
+        raise AccuracyError(
+            expected="a moment within the range of doubles",
+            came=f"variances {np.diag(K).tolist()}, at which it is {mpmath.nstr(total, 5)}",
+            remedy="lower the weight and bias scales",
+        )
