@@ -49,7 +49,7 @@ class Fields:
         return len(self.mean)
 
     def seen(self, b: int, p: Any, q: Any, arithmetic: Arithmetic) -> Fields:
-        """The covariance once field b is seen with precision p/q; the mean is left alone."""
+        """Update the covariance for field b seen with precision p/q; the mean is left alone."""
         W, D, divide = self.covariance, self.minors, arithmetic.divide
         spread = q + p * W[b][b]
 
@@ -77,14 +77,14 @@ class Fields:
         )
 
     def tilted(self, alpha: Sequence[Any]) -> Fields:
-        """The mean W α under a factor exp(αᵀz), for fields that were centred."""
+        """Move the mean to W α under a factor exp(αᵀz), for fields that were centred."""
         W, k = self.covariance, range(self.points)
         mean = [sum((W[a][b] * alpha[b] for b in k), 0 * W[a][a]) for a in k]
         size = [sum((abs(W[a][b] * alpha[b]) for b in k), 0 * W[a][a]) for a in k]
         return Fields(mean=mean, mean_size=size, covariance=W, minors=self.minors)
 
     def given(self, b: int, noise: Any, threshold: Any, arithmetic: Arithmetic) -> Fields:
-        """The fields given z_b + τξ = t."""
+        """Condition on z_b + τξ = t."""
         W, m, divide = self.covariance, self.mean, arithmetic.divide
         spread = noise + W[b][b]
         off = m[b] - threshold
@@ -97,6 +97,4 @@ class Fields:
                 mean[a] = m[a] - divide(W[a][b] * off, spread, 0 * m[a])
             size[a] = size[a] + divide(abs(W[a][b]) * off_size, spread, 0 * W[a][b])
         after = self.seen(b, 1, noise, arithmetic)
-        return Fields(
-            mean=mean, mean_size=size, covariance=after.covariance, minors=after.minors
-        )
+        return Fields(mean=mean, mean_size=size, covariance=after.covariance, minors=after.minors)

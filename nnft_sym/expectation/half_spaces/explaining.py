@@ -14,9 +14,7 @@ __all__ = ["derivation"]
 _SIGN, _INDICATOR = sp.Function("sgn", real=True), sp.Function("theta", real=True)
 
 
-def derivation(
-    factors: Sequence[sp.Expr], terms: Sequence[Sequence[EdgeTerm]]
-) -> tuple[str, ...]:
+def derivation(factors: Sequence[sp.Expr], terms: Sequence[Sequence[EdgeTerm]]) -> tuple[str, ...]:
     """Lines from the function to its closed form.
 
     Examples

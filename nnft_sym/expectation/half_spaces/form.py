@@ -19,7 +19,7 @@ from nnft_sym.expectation.half_spaces.arithmetic import Big, Doubles
 from nnft_sym.expectation.half_spaces.explaining import derivation
 from nnft_sym.expectation.half_spaces.growth import check_finite
 from nnft_sym.expectation.half_spaces.moments import TermMoment
-from nnft_sym.expectation.half_spaces.reading import EdgeTerm, edge_terms
+from nnft_sym.expectation.half_spaces.reading import EdgeTerm, expanded_terms
 from nnft_sym.expectation.half_spaces.writing import written_moment
 from nnft_sym.language.errors import AccuracyError, NotDerivedError
 
@@ -32,8 +32,12 @@ LARGEST_SYMBOLIC = 4
 
 _EPS = float(np.finfo(np.float64).eps)
 # Roundings ascribed to a term, and the cancellation allowed, relative to the scale of the moment.
-_ROUNDINGS = 16
+_ROUNDINGS = 8
 _ALLOWED = 1e-12
+# Below these, |α|σ and |β|σ², an exponential is its Taylor polynomial to 1e-18 out to 9σ.
+_SMALL_LINEAR = 0.35
+_SMALL_QUADRATIC = 0.005
+_TAYLOR = 32
 _ROWS = 50_000
 _DIGITS = (40, 80, 160, 320)
 
@@ -102,30 +106,57 @@ class HalfSpaceForm(ClosedForm):
         if not self.points:
             return np.ones(len(K)), np.zeros(len(K))
         check_finite(self.terms, K)
+        value, error = self._in_doubles(self.terms, K, D)
+        scale = np.abs(value)
+        doubtful = _beyond(error, scale, np.arange(len(K)))
+        if doubtful.size:
+            scale[doubtful] = self._scale(K[doubtful])
+            doubtful = _beyond(error, scale, doubtful)
+        small = self._small(K[doubtful])
+        for pattern in np.unique(small, axis=0):
+            if pattern.any():
+                rows = doubtful[(small == pattern).all(axis=1)]
+                value[rows], error[rows] = self._in_doubles(
+                    self._expanded(pattern), K[rows], D[rows]
+                )
+        for row in _beyond(error, scale, doubtful):
+            lost = error[row] / scale[row] if scale[row] > 0 else np.nan
+            value[row], error[row] = self._in_many_digits(K[row], D[row], scale[row], lost)
+        return value, error
+
+    def _small(self, K: Floats) -> NDArray[np.bool_]:
+        """Factors with exponentials that hardly vary over the Gaussian: (rows, points)."""
+        small = np.zeros((len(K), self.points), dtype=bool)
+        for a, terms in enumerate(self.terms):
+            linear = max((abs(complex(term.linear)) for term in terms), default=0.0)
+            quadratic = max((abs(complex(term.quadratic)) for term in terms), default=0.0)
+            if linear or quadratic:
+                variance = K[:, a, a]
+                small[:, a] = linear * np.sqrt(variance) < _SMALL_LINEAR
+                small[:, a] &= quadratic * variance < _SMALL_QUADRATIC
+        return small
+
+    def _expanded(self, pattern: NDArray[np.bool_]) -> tuple[tuple[EdgeTerm, ...], ...]:
+        """The terms with the exponentials of some factors as Taylor polynomials."""
+        return tuple(
+            expanded_terms(terms, _TAYLOR) if expand else terms
+            for terms, expand in zip(self.terms, pattern, strict=True)
+        )
+
+    def _in_doubles(
+        self, terms: Sequence[Sequence[EdgeTerm]], K: Floats, D: Floats
+    ) -> tuple[Floats, Floats]:
+        """Values, and bounds of their rounding errors."""
         value, size = np.zeros(len(K)), np.zeros(len(K))
         for start in range(0, len(K), _ROWS):
             rows = slice(start, start + _ROWS)
-            value[rows], size[rows] = self._in_doubles(K[rows], D[rows])
-        error = _ROUNDINGS * _EPS * size
-        with np.errstate(invalid="ignore"):
-            doubtful = np.flatnonzero(~(error <= _ALLOWED * np.abs(value)))
-        if doubtful.size:
-            scale = self._scale(K[doubtful])
-            with np.errstate(invalid="ignore"):
-                keep = ~(error[doubtful] <= _ALLOWED * scale)
-            for row, size_of_moment in zip(doubtful[keep], scale[keep], strict=True):
-                value[row], error[row] = self._in_many_digits(K[row], D[row], size_of_moment)
-        return value, error
-
-    def _in_doubles(self, K: Floats, D: Floats) -> tuple[Floats, Floats]:
-        value, size = np.zeros(len(K)), np.zeros(len(K))
-        matrix, minors = np.moveaxis(K, 0, -1), np.moveaxis(D, 0, -1)
-        with np.errstate(over="ignore", invalid="ignore", under="ignore", divide="ignore"):
-            for choice in product(*self.terms):
-                moment = TermMoment(choice=choice, K=matrix, D=minors, arithmetic=Doubles())
-                value += np.real(moment.value)
-                size += moment.size()
-        return value, size
+            matrix, minors = np.moveaxis(K[rows], 0, -1), np.moveaxis(D[rows], 0, -1)
+            with np.errstate(over="ignore", invalid="ignore", under="ignore", divide="ignore"):
+                for choice in product(*terms):
+                    moment = TermMoment(choice=choice, K=matrix, D=minors, arithmetic=Doubles())
+                    value[rows] += np.real(moment.value)
+                    size[rows] += moment.size()
+        return value, _ROUNDINGS * _EPS * size
 
     def _scale(self, K: Floats) -> Floats:
         """∏_a (E|φ_a|^k)^{1/k} by a rough quadrature: what the moment could be at most."""
@@ -139,21 +170,23 @@ class HalfSpaceForm(ClosedForm):
                 scale *= (powers @ weights / np.sqrt(2 * np.pi)) ** (1 / self.points)
         return np.nan_to_num(scale, nan=0.0, posinf=np.finfo(float).max)
 
-    def _in_many_digits(self, K: Floats, D: Floats, scale: float) -> tuple[float, float]:
+    def _in_many_digits(
+        self, K: Floats, D: Floats, scale: float, lost: float
+    ) -> tuple[float, float]:
         """One entry with as many digits as its cancellation takes."""
-        before = None
-        for digits in _DIGITS:
+        before = mpmath.nan
+        known = np.isfinite(lost)
+        for digits in (int(np.log10(lost) + 36),) if known else _DIGITS:
             with mpmath.workdps(digits):
-                matrix = [[mpmath.mpf(float(entry)) for entry in row] for row in K]
-                minors = [[mpmath.mpf(float(entry)) for entry in row] for row in D]
+                matrix, minors = _consistent(K, D)
                 total = mpmath.mpf(0)
                 for choice in product(*self.terms):
                     moment = TermMoment(choice=choice, K=matrix, D=minors, arithmetic=Big())
                     total += mpmath.re(moment.value)
                 bound = _EPS * max(abs(total), mpmath.mpf(float(scale)))
-                if before is not None and abs(total - before) <= bound:
-                    if abs(total) > np.finfo(float).max:
-                        break
+                if abs(total) > np.finfo(float).max:
+                    break
+                if known or abs(total - before) <= bound:
                     return float(total), float(2 * bound)
                 before = total
         raise AccuracyError(
@@ -161,3 +194,24 @@ class HalfSpaceForm(ClosedForm):
             came=f"variances {np.diag(K).tolist()}, at which it is {mpmath.nstr(total, 5)}",
             remedy="lower the weight and bias scales",
         )
+
+
+def _beyond(error: Floats, scale: Floats, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Those of the rows whose error is too large, or not a number."""
+    return rows[~(error[rows] <= _ALLOWED * scale[rows])]
+
+
+def _consistent(K: Floats, D: Floats) -> tuple[list[list[mpmath.mpf]], list[list[mpmath.mpf]]]:
+    """K and D in mpmath's numbers, one from the other, whichever is known better."""
+    k = range(len(K))
+    matrix = [[mpmath.mpf(float(entry)) for entry in row] for row in K]
+    minors = [[mpmath.mpf(float(entry)) for entry in row] for row in D]
+    for a, b in product(k, k):
+        whole = matrix[a][a] * matrix[b][b]
+        if a == b:
+            minors[a][b] = mpmath.mpf(0)
+        elif minors[a][b] < whole / 2:
+            matrix[a][b] = mpmath.sqrt(whole - minors[a][b]) * mpmath.sign(matrix[a][b])
+        else:
+            minors[a][b] = whole - matrix[a][b] ** 2
+    return matrix, minors

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import sympy as sp
 
@@ -10,7 +11,7 @@ from nnft_sym.activations import Z
 from nnft_sym.expectation.exponentials import exponential_terms
 from nnft_sym.expectation.half_spaces.pieces import smooth_pieces
 
-__all__ = ["Edge", "EdgeTerm", "edge_terms"]
+__all__ = ["Edge", "EdgeTerm", "edge_terms", "expanded_terms"]
 
 MOST_EDGES = 2
 """Half-spaces in a product beyond which there is no closed form."""
@@ -167,3 +168,48 @@ def _error_edge(argument: sp.Expr) -> tuple[int, Edge] | None:
     threshold, noise = sp.expand(-offset / slope), sp.expand(1 / (2 * slope**2))
     edge = Edge(side=1, threshold=threshold, noise=noise, is_sign=True)
     return (1 if slope.is_positive else -1), edge
+
+
+@lru_cache(maxsize=64)
+def expanded_terms(terms: tuple[EdgeTerm, ...], degree: int) -> tuple[EdgeTerm, ...]:
+    """Replace exponentials by their Taylor polynomials, where what they share cancels exactly.
+
+    Examples
+    --------
+    >>> expanded_terms(edge_terms(sp.exp(Z) - 1 - Z), 3)[0].polynomial
+    (0, 0, 1/2, 1/6)
+    """
+    collected: dict[tuple[Edge, ...], sp.Poly] = {}
+    for term in terms:
+        # (n + 1) c_{n+1} = α c_n + 2β c_{n-1}, from the derivative of the exponential.
+        series = [sp.Integer(0), sp.Integer(1)]
+        for n in range(degree):
+            following = term.linear * series[-1] + 2 * term.quadratic * series[-2]
+            series.append(sp.expand(following / (n + 1)))
+        if term.linear == term.quadratic == 0:
+            series = series[:2]
+        factor = sp.Poly(series[:0:-1], Z) * sp.Poly(term.polynomial[::-1], Z)
+        for weight, edges in _turned(term.edges):
+            collected[edges] = collected.get(edges, sp.Poly(0, Z)) + factor * weight
+    return tuple(
+        EdgeTerm(
+            polynomial=tuple(polynomial.all_coeffs()[::-1]),
+            linear=sp.Integer(0),
+            quadratic=sp.Integer(0),
+            edges=edges,
+        )
+        for edges, polynomial in collected.items()
+        if not polynomial.is_zero
+    )
+
+
+def _turned(edges: tuple[Edge, ...]) -> list[tuple[sp.Expr, tuple[Edge, ...]]]:
+    """Write a kink's half-line with the one turned away from zero, or with sign(z) at zero."""
+    kinks = [edge for edge in edges if edge.noise == 0 and not edge.is_sign]
+    if not kinks or kinks[0].side * kinks[0].threshold > 0:
+        return [(sp.Integer(1), edges)]
+    kink, rest = kinks[0], tuple(edge for edge in edges if edge is not kinks[0])
+    if kink.threshold == 0:
+        sign = replace(kink, side=1, is_sign=True)
+        return [(sp.S.Half, rest), (sp.Rational(kink.side, 2), (sign, *rest))]
+    return [(sp.Integer(1), rest), (sp.Integer(-1), (replace(kink, side=-kink.side), *rest))]

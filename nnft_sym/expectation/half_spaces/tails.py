@@ -17,7 +17,7 @@ __all__ = ["bivariate_normal_cdf", "half_line", "quadrant", "sign_line"]
 
 Floats = NDArray[np.float64]
 
-_NODES, _WEIGHTS = leggauss(48)
+_NODES, _WEIGHTS = leggauss(64)
 # The wedge's integrand is cut where its Gaussian factor is exp(-38) of its start.
 _REACH = 76.0
 # Wedges whose corner is nearer to the origin than this are not small: Owen's T has their digits.
