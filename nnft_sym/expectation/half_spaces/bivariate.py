@@ -24,7 +24,7 @@ def normal_cdf(h: sp.Expr) -> sp.Expr:
     return (1 + sp.erf(h / sp.sqrt(2))) / 2
 
 
-class BivariateNormalCDF(sp.Function):  # type: ignore[misc]
+class BivariateNormalCDF(sp.Function):
     r"""Probability of a quadrant under two correlated standard normals.
 
     .. math:: \Phi_2(h, k; \rho) = P(X < h, Y < k), \qquad E[XY] = \rho .
@@ -45,7 +45,7 @@ class BivariateNormalCDF(sp.Function):  # type: ignore[misc]
     >>> BivariateNormalCDF(0, 0, sp.Rational(1, 2))
     1/3
     >>> BivariateNormalCDF(1, -1, sp.Rational(1, 2)).evalf(20)
-    0.14969083...
+    0.15487295185860278754
     """
 
     nargs = 3
@@ -113,7 +113,7 @@ def quadrant_probability(
     Examples
     --------
     >>> mpmath.nstr(quadrant_probability(mpmath.mpf(-9), mpmath.mpf(-9), mpmath.mpf(0), 1), 6)
-    '1.27392e-38'
+    '1.27371e-38'
     """
     root = mpmath.sqrt(rest)
     if h == 0 and k == 0:

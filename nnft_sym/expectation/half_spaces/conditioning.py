@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 __all__ = ["Arithmetic", "Fields"]
 
-Matrix = Sequence[Sequence[Any]]
+Matrix = Any
+"""Indexed by two points: nested sequences or an array, of numbers or of arrays over entries."""
 
 
 class Arithmetic(Protocol):

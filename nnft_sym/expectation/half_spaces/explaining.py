@@ -15,21 +15,18 @@ _SIGN, _INDICATOR = sp.Function("sgn", real=True), sp.Function("theta", real=Tru
 
 
 def derivation(factors: Sequence[sp.Expr], terms: Sequence[Sequence[EdgeTerm]]) -> tuple[str, ...]:
-    """Lines from the function to its closed form.
+    r"""Lines from the function to its closed form.
 
     Examples
     --------
     >>> from nnft_sym.expectation.half_spaces.reading import edge_terms
-    >>> lines = derivation([sp.erf(Z)], [edge_terms(sp.erf(Z))])
-    >>> lines[0]
-    '\\\\phi(z) = \\\\operatorname{sgn}{\\\\left(y_{1} \\\\right)}'
+    >>> print(derivation([sp.erf(Z)], [edge_terms(sp.erf(Z))])[0])
+    \phi(z) = \operatorname{sgn}{\left(y_{1} \right)}
     """
-    found: dict[sp.Expr, tuple[Sequence[EdgeTerm], None]] = {}
-    for factor, read in zip(factors, terms, strict=True):
-        found.setdefault(factor, (read, None))
+    found = dict(zip(factors, terms, strict=True))
     edges: dict[Edge, sp.Symbol] = {}
     lines = []
-    for number, (read, _) in enumerate(found.values()):
+    for number, read in enumerate(found.values()):
         name = r"\phi" if len(found) == 1 else rf"\phi_{{{number + 1}}}"
         total = sp.Add(*(_written(term, edges) for term in read))
         lines.append(rf"{name}(z) = {sp.latex(total)}")

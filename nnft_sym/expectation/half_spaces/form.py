@@ -32,8 +32,8 @@ LARGEST_SYMBOLIC = 4
 
 _EPS = float(np.finfo(np.float64).eps)
 # Roundings ascribed to a term, and the cancellation allowed, relative to the scale of the moment.
-_ROUNDINGS = 8
-_ALLOWED = 1e-12
+_ROUNDINGS = 6
+_ALLOWED = 1e-11
 # Below these, |α|σ and |β|σ², an exponential is its Taylor polynomial to 1e-18 out to 9σ.
 _SMALL_LINEAR = 0.35
 _SMALL_QUADRATIC = 0.005
@@ -86,10 +86,10 @@ class HalfSpaceForm(ClosedForm):
         free = K[:, range(self.points), range(self.points)] > 0
         for pattern in np.unique(free, axis=0):
             rows = np.flatnonzero((free == pattern).all(axis=1))
-            kept = np.flatnonzero(pattern)
-            fixed = float(sp.Mul(*(self._at_zero(a) for a in np.flatnonzero(~pattern))))
+            kept = np.flatnonzero(pattern).tolist()
+            fixed = float(sp.Mul(*(self._at_zero(a) for a in np.flatnonzero(~pattern).tolist())))
             form = self if pattern.all() else self._restricted(kept)
-            grid = np.ix_(rows, kept, kept)
+            grid = np.ix_(rows, np.array(kept, dtype=np.intp), np.array(kept, dtype=np.intp))
             part, bound = form._of_positive_variance(K[grid], D[grid])
             value[rows], error[rows] = fixed * part, abs(fixed) * bound
         return value, error

@@ -228,10 +228,7 @@ class TermMoment:
         for given, coefficient in self._coefficients(True).items():
             scale = np.abs(self._bases[given]) * (1 + weight_size)
             for j, boundary in enumerate(self._boundaries):
-                h, reach = np.abs(boundary.argument), boundary.size
-                density = np.exp(np.real(weight - boundary.argument**2 / 2))
-                # Rounding of the argument moves a probability by its density.
-                scale = scale + (np.abs(self._bases[given]) * h if j in given else density) * reach
+                scale = scale + boundary.size * self._density(given, j)
             if len(self._boundaries) == 2 and not (given == NONE and self._centred):
                 scale = scale + self._cancelling(given, plain)
             elif len(self._boundaries) == 1 and given == NONE and np.iscomplexobj(weight):
@@ -239,13 +236,33 @@ class TermMoment:
             total = total + coefficient * scale
         return np.abs(amplitude) * np.real(total)
 
+    def _density(self, given: Given, j: int) -> Any:
+        """How much F_S[1] changes, at most, with the argument of half-space j."""
+        argument, weight = self._boundaries[j].argument, self._weight(given)
+        if j in given:
+            return np.abs(self._bases[given]) * np.abs(argument)
+        if given:
+            # Slopes are rounded together, as if the arguments were: their densities cancel.
+            argument = self._pair[2][1 - j]
+            return np.exp(weight - argument**2 / 2) * np.where(np.isinf(argument), 0.0, 1.0)
+        density = weight - argument**2 / 2
+        other = self._boundaries[1 - j] if len(self._boundaries) == 2 else None
+        if other is None or other.is_sign:
+            return np.exp(np.real(density))
+        return self.arithmetic.half_line(density, self._pair[2][j])
+
     def _cancelling(self, given: Given, plain: Any) -> Any:
         """Probabilities that are differences of larger ones."""
         first, second = self._boundaries
-        if given:
-            return 0.0
-        if first.is_sign or second.is_sign:
-            return plain
         h, k = first.argument, second.argument
+        if given:
+            j = next((j for j in (0, 1) if j not in given), 0)
+            slope = self._pair[2][1 - j] if len(given) == 1 else 0.0
+            tilt = np.where(np.isinf(slope), 0.0, np.abs(slope))
+            return 2 * tilt * np.exp(self._weight(given) - tilt**2 / 2)
+        if first.is_sign and second.is_sign:
+            return plain
+        if first.is_sign or second.is_sign:
+            return self.arithmetic.half_line(self._start[1], k if first.is_sign else h)
         small = (h <= 0) & (k <= 0) & (h**2 + self._pair[2][0] ** 2 >= 1)
         return np.where(small, 0.0, self.arithmetic.half_line(self._start[1], np.minimum(h, k)))

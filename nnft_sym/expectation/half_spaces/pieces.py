@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import sympy as sp
 from sympy.core.relational import Relational
@@ -64,7 +65,7 @@ def _samples(places: list[sp.Expr]) -> list[sp.Expr]:
     """One number inside each interval."""
     if not places:
         return [sp.Rational(1, 3)]
-    inner = [(a + b) / 2 for a, b in zip(places, places[1:], strict=False)]
+    inner = [(a + b) / 2 for a, b in pairwise(places)]
     return [places[0] - 1, *inner, places[-1] + 1]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
+
 import sympy as sp
 from sympy.polys.domains import QQ
 from sympy.polys.fields import FracElement, FracField
@@ -155,7 +156,8 @@ class RationalFunctions:
         """The two shortest ways found to write a polynomial in powers of another, lowest first."""
         ring = PolyRing(self.field.symbols, QQ, grlex)
         base, rest = divisor.set_ring(ring), numerator.set_ring(ring)
-        found, digits = [], []
+        found: list[list[PolyElement]] = []
+        digits: list[PolyElement] = []
         while rest and len(digits) < _MOST_DIGITS - 1:
             if digits:
                 found.append([*digits, rest])

@@ -135,7 +135,7 @@ def _smooth_terms(function: sp.Expr) -> dict[_Key, sp.Expr] | None:
     if None in edges.values():
         return None
     expanded = sp.expand(function.xreplace(names))
-    parts = [((), expanded)]
+    parts: list[tuple[tuple[int, ...], sp.Expr]] = [((), expanded)]
     if names:
         if not expanded.is_polynomial(*edges):
             return None
