@@ -19,7 +19,7 @@ from nnft_sym.expectation.half_spaces.arithmetic import Big, Doubles
 from nnft_sym.expectation.half_spaces.explaining import derivation
 from nnft_sym.expectation.half_spaces.growth import check_finite
 from nnft_sym.expectation.half_spaces.moments import TermMoment
-from nnft_sym.expectation.half_spaces.reading import EdgeTerm, expanded_terms
+from nnft_sym.expectation.half_spaces.reading import EdgeTerm, expanded_terms, is_closed
 from nnft_sym.expectation.half_spaces.writing import written_moment
 from nnft_sym.language.errors import AccuracyError, NotDerivedError
 
@@ -159,23 +159,39 @@ class HalfSpaceForm(ClosedForm):
         return value, _ROUNDINGS * _EPS * size
 
     def _scale(self, K: Floats) -> Floats:
-        """∏_a (E|φ_a|^k)^{1/k} by a rough quadrature: what the moment could be at most."""
-        nodes, weights = hermegauss(64)
+        """∏_a (E|φ_a|^k)^{1/k}: what the moment could be at most."""
         scale = np.ones(len(K))
-        for a, factor in enumerate(self.factors):
-            function = sp.lambdify(Z, factor, modules=["scipy", "numpy"])
-            z = np.sqrt(K[:, a, a])[:, None] * nodes
-            with np.errstate(over="ignore", invalid="ignore"):
-                powers = np.abs(np.broadcast_to(function(z), z.shape)) ** self.points
-                scale *= (powers @ weights / np.sqrt(2 * np.pi)) ** (1 / self.points)
+        for a in range(self.points):
+            variance = K[:, a, a]
+            norm = self._square(a, variance) if self.points == 2 else np.full(len(K), np.nan)
+            rough = np.flatnonzero(~np.isfinite(norm) | (norm <= 0))
+            norm[rough] = self._rough_power(a, variance[rough])
+            scale *= norm ** (1 / self.points)
         return np.nan_to_num(scale, nan=0.0, posinf=np.finfo(float).max)
+
+    def _square(self, a: int, variance: Floats) -> Floats:
+        """E φ_a², by the form itself; not a number where that is not closed."""
+        terms = (self.terms[a], self.terms[a])
+        if not all(is_closed(choice) for choice in product(*terms)):
+            return np.full(len(variance), np.nan)
+        K = np.broadcast_to(variance[:, None, None], (len(variance), 2, 2))
+        return self._in_doubles(terms, K, np.zeros_like(K))[0]
+
+    def _rough_power(self, a: int, variance: Floats) -> Floats:
+        """E|φ_a|^k by a rough quadrature."""
+        nodes, weights = hermegauss(64)
+        function = sp.lambdify(Z, self.factors[a], modules=["scipy", "numpy"])
+        z = np.sqrt(variance)[:, None] * nodes
+        with np.errstate(over="ignore", invalid="ignore"):
+            powers = np.abs(np.broadcast_to(function(z), z.shape)) ** self.points
+            return np.asarray(powers @ weights / np.sqrt(2 * np.pi))
 
     def _in_many_digits(
         self, K: Floats, D: Floats, scale: float, lost: float
     ) -> tuple[float, float]:
         """One entry with as many digits as its cancellation takes."""
         before = mpmath.nan
-        known = np.isfinite(lost)
+        known = np.isfinite(lost) and lost > 0
         for digits in (int(np.log10(lost) + 36),) if known else _DIGITS:
             with mpmath.workdps(digits):
                 matrix, minors = _consistent(K, D)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -11,7 +12,7 @@ from nnft_sym.activations import Z
 from nnft_sym.expectation.exponentials import exponential_terms
 from nnft_sym.expectation.half_spaces.pieces import smooth_pieces
 
-__all__ = ["Edge", "EdgeTerm", "edge_terms", "expanded_terms"]
+__all__ = ["Edge", "EdgeTerm", "edge_terms", "expanded_terms", "is_closed"]
 
 MOST_EDGES = 2
 """Half-spaces in a product beyond which there is no closed form."""
@@ -168,6 +169,23 @@ def _error_edge(argument: sp.Expr) -> tuple[int, Edge] | None:
     threshold, noise = sp.expand(-offset / slope), sp.expand(1 / (2 * slope**2))
     edge = Edge(side=1, threshold=threshold, noise=noise, is_sign=True)
     return (1 if slope.is_positive else -1), edge
+
+
+def is_closed(choice: Sequence[EdgeTerm]) -> bool:
+    """Whether a product of terms reduces to normal distribution functions of real arguments.
+
+    One half-space may come with an oscillating exponent, whose erf is complex; two may not.
+
+    Examples
+    --------
+    >>> is_closed(edge_terms(sp.erf(Z)) * 2), is_closed(edge_terms(sp.erf(Z)) * 3)
+    (True, False)
+    """
+    edges = sum(len(term.edges) for term in choice)
+    if edges and any(sp.im(term.quadratic) != 0 for term in choice):
+        return False
+    oscillates = any(sp.im(term.linear) != 0 for term in choice)
+    return edges <= (1 if oscillates else MOST_EDGES)
 
 
 @lru_cache(maxsize=64)

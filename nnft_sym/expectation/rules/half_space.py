@@ -14,7 +14,7 @@ import sympy as sp
 
 from nnft_sym.expectation.forms import ClosedForm
 from nnft_sym.expectation.half_spaces.form import HalfSpaceForm
-from nnft_sym.expectation.half_spaces.reading import MOST_EDGES, EdgeTerm, edge_terms
+from nnft_sym.expectation.half_spaces.reading import edge_terms, is_closed
 
 RANK = 40
 
@@ -37,14 +37,6 @@ def derive(factors: tuple[sp.Expr, ...]) -> ClosedForm | None:
     if any(terms is None for terms in read.values()):
         return None
     terms = tuple(read[factor] or () for factor in factors)
-    if not all(_is_closed(choice) for choice in product(*terms)):
+    if not all(is_closed(choice) for choice in product(*terms)):
         return None
     return HalfSpaceForm(factors=factors, terms=terms)
-
-
-def _is_closed(choice: tuple[EdgeTerm, ...]) -> bool:
-    edges = sum(len(term.edges) for term in choice)
-    if edges and any(sp.im(term.quadratic) != 0 for term in choice):
-        return False
-    oscillates = any(sp.im(term.linear) != 0 for term in choice)
-    return edges <= (1 if oscillates else MOST_EDGES)
