@@ -9,7 +9,7 @@ import sympy as sp
 from sympy.core.relational import Relational
 
 from nnft_sym.activations import Z
-from nnft_sym.expectation.creases import crease_arguments
+from nnft_sym.expectation.parameter_space.creases import crease_arguments
 
 __all__ = ["Pieces", "smooth_pieces"]
 

@@ -1,0 +1,112 @@
+"""Closed forms with error functions and kinks against cubature, and another program's kernels."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sympy as sp
+
+import nnft_sym as nn
+from nnft_sym.activations import Z, Activation
+from nnft_sym.expectation.closed import closed_form
+from nnft_sym.expectation.cubature.gram import Gram
+from nnft_sym.expectation.cubature.kinks import find_kinks
+from nnft_sym.expectation.cubature.moments import gaussian_moments
+
+TEXTS = [
+    "z*(1 + erf(z/sqrt(2)))/2", "z*erf(z)", "max(z - 1, 0)", "max(-1, min(1, z))",
+    "where(z > 0, z, exp(z) - 1)", "erf(z + 1/2)", "z*erf(2*z - 1)", "heaviside(z - 1)",
+    "max(z, 0)*exp(-z**2/2)", "exp(z)*erfc(z)", "max(z + 1/2, 0)**2", "z**2*heaviside(1 - z)",
+]  # fmt: skip
+COVARIANCES = {
+    "generic": [[1.0, 0.3], [0.3, 0.8]],
+    "negative": [[1.0, -0.95], [-0.95, 1.0]],
+    "unequal": [[9.0, 0.2], [0.2, 0.05]],
+    "independent": [[2.0, 0.0], [0.0, 0.1]],
+    "coincident": [[1.0, 1.0], [1.0, 1.0]],
+    "opposite": [[1.0, -2.0], [-2.0, 4.0]],
+    "one fixed": [[0.0, 0.0], [0.0, 1.3]],
+}
+
+
+def both_ways(phi, K, order):
+    gram = Gram.from_matrix(np.array(K))
+    rows = np.array([list(range(order))])
+    grid = rows[:, :, None], rows[:, None, :]
+    form = closed_form((phi,) * order)
+    closed = form.evaluate(gram.matrix[grid], gram.determinants[grid])[0]
+    function = sp.lambdify(Z, phi, modules=["scipy", "numpy"])
+    values = gaussian_moments(
+        lambda z: np.broadcast_to(function(z), np.shape(z)),
+        find_kinks(phi).thresholds,
+        gram,
+        {order: rows},
+    )
+    size = gaussian_moments(
+        lambda z: np.abs(np.broadcast_to(function(z), np.shape(z))),
+        find_kinks(phi).thresholds,
+        gram,
+        {order: rows},
+    )
+    return closed, values[order].entries[0], size[order].entries[0]
+
+
+@pytest.mark.parametrize("K", COVARIANCES.values(), ids=COVARIANCES.keys())
+@pytest.mark.parametrize("text", TEXTS)
+def test_two_points_against_cubature(text, K):
+    closed, integral, size = both_ways(Activation.of(text).expression, K, 2)
+    assert abs(closed - integral) <= 1e-11 * size
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_one_point_against_cubature(text):
+    closed, integral, size = both_ways(Activation.of(text).expression, [[1.7]], 1)
+    assert abs(closed - integral) <= 1e-11 * size
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_written_out_formulas_have_the_same_values(text):
+    form = closed_form((Activation.of(text).expression,) * 2)
+    K = np.array(COVARIANCES["generic"])
+    numbers = {
+        sp.Symbol("K_11", nonnegative=True): sp.Rational(1),
+        sp.Symbol("K_12", real=True): sp.Rational(3, 10),
+        sp.Symbol("K_22", nonnegative=True): sp.Rational(4, 5),
+    }
+    written = form.expression.subs(numbers).evalf()
+    D = np.array([[[0.0, 0.71], [0.71, 0.0]]])
+    assert float(written) == pytest.approx(form.evaluate(K[None], D)[0], rel=1e-11)
+
+
+def test_four_half_spaces_have_no_closed_form():
+    assert closed_form((sp.erf(Z) ** 2,) * 2) is None
+
+
+GOLDEN = json.loads((Path(__file__).parent / "golden/neural_tangents_kernels.json").read_text())
+ACTIVATIONS = {
+    "gelu": "z*(1 + erf(z/sqrt(2)))/2",
+    "relu": "max(z, 0)",
+    "erf": "erf(z)",
+    "abs": "abs(z)",
+    "sign": "sign(z)",
+    "leaky_relu_0.2": "max(z, 0) + 0.2*min(z, 0)",
+    "sigmoid_like": "1/2 + erf(z/2.4020563531719796)/2",
+    "gabor": "exp(-z**2)*sin(z)",
+    "erf_a1.5_b0.7_c0.3": "1.5*erf(0.7*z) + 0.3",
+}
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_another_program_finds_the_same_kernel(name, depth):
+    found = 0
+    for block in (value for value in GOLDEN.values() if isinstance(value, dict)):
+        key = f"{name}|depth{depth}"
+        if key not in block["kernels"]:
+            continue
+        K = nn.kernel(nn.mlp(ACTIVATIONS[name], depth=depth))
+        got = K.tensor(block["inputs"], sigma_w=block["W_std"], sigma_b=block["b_std"])
+        assert np.allclose(got, block["kernels"][key]["nngp"], rtol=1e-10, atol=1e-12)
+        found += 1
+    assert found
