@@ -19,6 +19,9 @@ from nnft_sym.expectation.variables import (
 
 __all__ = ["ClosedForm", "SymbolicForm"]
 
+ROUNDING = 64 * float(np.finfo(np.float64).eps)
+"""Relative rounding error ascribed to closed forms that do not know their own."""
+
 
 class ClosedForm(ABC):
     """E[φ_1(z_1) ... φ_k(z_k)] of centred Gaussians as a function of their covariances."""
@@ -34,6 +37,13 @@ class ClosedForm(ABC):
     @abstractmethod
     def evaluate(self, K: NDArray[np.float64], D: NDArray[np.float64]) -> NDArray[np.float64]:
         """Value for each of U covariance matrices K and determinants D, both (U, k, k)."""
+
+    def bounded(
+        self, K: NDArray[np.float64], D: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Values as by :meth:`evaluate`, and bounds of their rounding errors."""
+        value = self.evaluate(K, D)
+        return value, ROUNDING * np.abs(value)
 
 
 @dataclass(frozen=True, kw_only=True)

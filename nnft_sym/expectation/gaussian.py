@@ -25,10 +25,6 @@ from nnft_sym.tensors import SymmetricTensor, multi_indices
 
 __all__ = ["GaussianLaw"]
 
-ROUNDING = 64 * np.finfo(np.float64).eps
-"""Relative rounding error ascribed to closed forms."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class GaussianLaw:
     """Law of φ(u + b): u a centred Gaussian field, b an independent bias or none.
@@ -128,6 +124,7 @@ def _from_closed_form(form: ClosedForm, order: int, gram: Any) -> Moments:
     n = len(gram.matrix)
     indices = multi_indices(order, n)
     grid = indices[:, :, None], indices[:, None, :]
-    entries = form.evaluate(gram.matrix[grid], gram.determinants[grid])
-    values = SymmetricTensor(order, n, entries)
-    return Moments(values=values, errors=values.map(lambda entry: ROUNDING * np.abs(entry)))
+    entries, errors = form.bounded(gram.matrix[grid], gram.determinants[grid])
+    return Moments(
+        values=SymmetricTensor(order, n, entries), errors=SymmetricTensor(order, n, errors)
+    )
