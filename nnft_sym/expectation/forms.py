@@ -21,6 +21,9 @@ from nnft_sym.expectation.variables import (
 
 __all__ = ["ClosedForm", "SymbolicForm"]
 
+ROUNDING = 64 * float(np.finfo(np.float64).eps)
+"""Relative rounding error ascribed to closed forms that do not know their own."""
+
 
 class ClosedForm(ABC):
     """E[φ_1(z_1) ... φ_k(z_k)] of centred Gaussians as a function of their covariances."""
@@ -40,6 +43,12 @@ class ClosedForm(ABC):
     def magnitude(self, K: NDArray[np.float64], D: NDArray[np.float64]) -> NDArray[np.float64]:
         """Sum of the sizes of the terms that are added: what rounding errors scale with."""
         return np.abs(self.evaluate(K, D))
+
+    def bounded(
+        self, K: NDArray[np.float64], D: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Values with bounds of their rounding errors."""
+        return self.evaluate(K, D), ROUNDING * self.magnitude(K, D)
 
 
 @dataclass(frozen=True, kw_only=True)

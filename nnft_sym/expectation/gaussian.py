@@ -26,9 +26,6 @@ from nnft_sym.tensors import SymmetricTensor, multi_indices
 
 __all__ = ["GaussianLaw"]
 
-ROUNDING = 64 * np.finfo(np.float64).eps
-"""Rounding error ascribed to closed forms, relative to the sizes of the terms they add."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class GaussianLaw:
@@ -136,7 +133,7 @@ def _from_closed_form(form: ClosedForm, order: int, gram: Any) -> Moments:
     grid = indices[:, :, None], indices[:, None, :]
     # What overflows here is refused by whoever asked for the moment.
     with np.errstate(over="ignore", invalid="ignore"):
-        entries = form.evaluate(gram.matrix[grid], gram.determinants[grid])
-        sizes = form.magnitude(gram.matrix[grid], gram.determinants[grid])
-    values, size = (SymmetricTensor(order, n, table) for table in (entries, sizes))
-    return Moments(values=values, errors=size.map(lambda entry: ROUNDING * entry))
+        entries, errors = form.bounded(gram.matrix[grid], gram.determinants[grid])
+    return Moments(
+        values=SymmetricTensor(order, n, entries), errors=SymmetricTensor(order, n, errors)
+    )

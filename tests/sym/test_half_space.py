@@ -8,7 +8,7 @@ import pytest
 import sympy as sp
 
 import nnft_sym as nn
-from nnft_sym.activations import Z, Activation
+from nnft_sym.activations import Activation, Z
 from nnft_sym.expectation.closed import closed_form
 from nnft_sym.expectation.cubature.gram import Gram
 from nnft_sym.expectation.cubature.kinks import find_kinks
@@ -63,6 +63,14 @@ def test_two_points_against_cubature(text, K):
 def test_one_point_against_cubature(text):
     closed, integral, size = both_ways(Activation.of(text).expression, [[1.7]], 1)
     assert abs(closed - integral) <= 1e-11 * size
+
+
+@pytest.mark.parametrize("text", [*TEXTS, "z**2*exp(-z**2) + z*(erf(z/sqrt(2)) + 1)*exp(-z**2/2)"])
+def test_one_point_formulas_have_the_same_values(text):
+    form = closed_form((Activation.of(text).expression,))
+    written = form.expression.subs(sp.Symbol("K_11", nonnegative=True), sp.Rational(17, 10)).evalf()
+    value = form.evaluate(np.array([[[1.7]]]), np.zeros((1, 1, 1)))[0]
+    assert float(written) == pytest.approx(value, rel=1e-12)
 
 
 @pytest.mark.parametrize("text", TEXTS)

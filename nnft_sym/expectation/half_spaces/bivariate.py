@@ -151,7 +151,7 @@ def _wedge(H: Any, b: Any) -> Any:
         end = min(mpmath.asinh(mpmath.sqrt(B**2 + 2 * lost) / H), start + lost)
         steps = int(mpmath.ceil(end - start)) or 1
         path = [start + (end - start) * i / steps for i in range(steps + 1)]
-        value = mpmath.quad(integrand, path, method="gauss-legendre")
+        value = mpmath.quad(integrand, path)
         value *= mpmath.exp(-corner / 2) / (2 * mpmath.pi * scale)
     elif not H and not B:
         value = mpmath.mpf(1) / 4

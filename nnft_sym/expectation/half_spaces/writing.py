@@ -45,20 +45,18 @@ def written_moment(factors: Sequence[Sequence[EdgeTerm]]) -> sp.Expr:
 
 def _assembled(field: RationalFunctions, collected: dict[_Atom, FracElement]) -> sp.Expr:
     """Sum of atoms, with common exponentials, then common coefficients, in front."""
-    groups: dict[FracElement, dict[tuple[FracElement, ...], list[sp.Expr]]] = {}
-    densities_of: dict[FracElement, int] = {}
+    groups: dict[FracElement, dict[tuple[FracElement, FracElement, int], list[sp.Expr]]] = {}
     for (growth, radicand, densities, function), coefficient in collected.items():
         normal = field.normal(coefficient)
         if normal != 0:
             sign = -1 if normal.numer.LC < 0 else 1
             same = groups.setdefault(growth, {})
-            same.setdefault((sign * normal, radicand), []).append(sign * function)
-            densities_of[radicand] = densities
+            same.setdefault((sign * normal, radicand, densities), []).append(sign * function)
     total = []
     for growth, same in groups.items():
         terms = []
-        for (coefficient, radicand), functions in same.items():
-            scale = (2 * sp.pi) ** (-sp.Rational(densities_of[radicand], 2))
+        for (coefficient, radicand, densities), functions in same.items():
+            scale = (2 * sp.pi) ** (-sp.Rational(densities, 2))
             body = field.over_root(coefficient, radicand)
             terms.append(sp.Mul(scale, *body, sp.Add(*functions)))
         total.append(sp.exp(field.write(growth)) * sp.Add(*terms))
