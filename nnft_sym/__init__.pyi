@@ -41,6 +41,7 @@ from .literature import relu_net as relu_net
 from .literature import scalar_field_net as scalar_field_net
 from .networks import Network as Network
 from .recursions import fixed_points as fixed_points
+from .tables import activation_table as activation_table
 from .tangent import ntk as ntk
 from .tensors import SymmetricTensor as SymmetricTensor
 from .universality import criticality as criticality
