@@ -20,6 +20,8 @@ from nnft_sym.density import Density
 from nnft_sym.exactness import Exactness
 from nnft_sym.expectation.law import InnerProduct, Moments, coordinate
 from nnft_sym.expectation.parameter_space.enumeration import EventIntegral
+from nnft_sym.expectation.parameter_space.field_moments import FieldMoments
+from nnft_sym.expectation.parameter_space.fields import AffineNeuron
 from nnft_sym.expectation.parameter_space.monomials import Monomials
 from nnft_sym.expectation.parameter_space.wave_sums import WaveSum
 from nnft_sym.language.errors import AccuracyError
@@ -149,6 +151,12 @@ class ParameterLaw:
                 return found
         return EventIntegral(inputs=self.inputs, groups=self.groups, neuron=self.neuron)
 
+    @cached_property
+    def field(self) -> AffineNeuron | None:
+        """The neuron as a function of one field that is affine in the parameters, if it is."""
+        names = tuple(name for group, _ in self.groups for name in group)
+        return AffineNeuron.of(self.neuron, names)
+
     def exactness(self, order: int) -> Exactness:
         """Whether moments are closed forms, or exact integrals over parameters."""
         method = self.method
@@ -236,7 +244,12 @@ class ParameterLaw:
         wanted = sorted(set(orders))
         method = law.method
         if isinstance(method, EventIntegral):
-            return method.moments(wanted, X)
+            field = None if method.is_feasible else law.field
+            if field is None:
+                return method.moments(wanted, X)
+            return FieldMoments(neuron=field, inputs=law.inputs, groups=law.groups, X=X).moments(
+                wanted
+            )
         try:
             return {order: method.moments(order, X) for order in wanted}
         except AccuracyError:
