@@ -42,7 +42,7 @@ class Cluster:
         return product
 
     def kinks(self, thresholds: Sequence[Sequence[float]]) -> tuple[float, ...]:
-        """Where f is not smooth, for thresholds of each φ_b."""
+        """Where t puts a φ_b at one of its thresholds, such as those of its kinks."""
         found = (
             (threshold - mean) / ratio
             for point, _, ratio, mean in self.members

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
 
@@ -30,6 +30,7 @@ from nnft_sym.expectation.parameter_space.enumeration import EventIntegral
 from nnft_sym.expectation.parameter_space.events import Event
 from nnft_sym.expectation.parameter_space.fields import AffineNeuron
 from nnft_sym.expectation.parameter_space.lattices import lattice_sum
+from nnft_sym.expectation.parameter_space.narrow import narrow_cuts
 from nnft_sym.expectation.parameter_space.projected import projected_sphere
 from nnft_sym.expectation.parameter_space.reach import field_reach
 from nnft_sym.expectation.parameter_space.spreading import IndependentEvent, independent_events
@@ -137,7 +138,7 @@ class FieldMoments:
         return [find_kinks(phi).thresholds for phi in self._phis]
 
     @cached_property
-    def _known(self) -> dict[tuple[tuple[int, int, float, float], ...], _Followed]:
+    def _known(self) -> dict[tuple[tuple[tuple[int, int, float, float], ...], bool], _Followed]:
         return {}
 
     @cached_property
@@ -203,9 +204,12 @@ class FieldMoments:
         )
         if not integral.is_feasible:
             return None
-        rows = np.column_stack([self.X[points], *columns, means[points]])
         order = sum(power for _, power in powers)
-        found = integral.moments([order], rows)[order]
+        rows = np.column_stack([self.X[points], *columns, means[points]])
+        try:
+            found = integral.moments([order], rows)[order]
+        except AccuracyError:
+            return None
         index = tuple(i for i, (_, power) in enumerate(powers) for _ in range(power))
         return _Value(float(found.values[index]), float(found.errors[index]))
 
@@ -218,12 +222,13 @@ class FieldMoments:
                 remedy="ask for a lower order or fewer points, use Gaussian weights, or estimate "
                 "by sampling",
             )
-        followed = [self._follow(cluster) for cluster in clusters]
+        many = len(clusters) > 2
+        followed = [self._follow(cluster, many) for cluster in clusters]
         functions = [one.function for one in followed]
         left = [one.beyond for one in followed]
         scale = float(np.sqrt(prod(one.square for one in followed)))
         slopes = np.array([cluster.slopes for cluster in clusters])
-        found = lattice_sum(functions, slopes, self._events, scale)
+        found = lattice_sum(functions, slopes, self._events, scale, _ACCEPTED * scale)
         heights = [f.largest() for f in functions]
         beyond = sum(
             2 * rest * prod(h for j, h in enumerate(heights) if j != i)
@@ -239,22 +244,27 @@ class FieldMoments:
             )
         return _Value(found.value, error)
 
-    def _follow(self, cluster: Cluster) -> _Followed:
-        """The function of a cluster, as far as its field reaches."""
-        if cluster.members not in self._known:
+    def _follow(self, cluster: Cluster, many: bool) -> _Followed:
+        """The function of a cluster as far as its field reaches; nearer, where they are many."""
+        key = cluster.members, many
+        if key not in self._known:
             f = cluster.function(self._functions)
-            reach, rest = field_reach(f, cluster.slopes, self._events)
+            left_out, gap = (1e-20, 0.2513) if many else (1e-30, 0.5123)
+            reach, rest = field_reach(f, cluster.slopes, self._events, left_out)
             kinks = cluster.kinks(self._thresholds)
-            function = WindowedFunction(function=f, kinks=kinks, reach=reach)
-            squared = WindowedFunction(function=lambda t: f(t) ** 2, kinks=kinks, reach=reach)
+            cuts = cluster.kinks([narrow_cuts(phi) for phi in self._phis])
+            function = WindowedFunction(function=f, kinks=kinks, cuts=cuts, reach=reach, gap=gap)
+            squared = replace(function, function=lambda t: f(t) ** 2, known={})
             typical = 1e-3 * function.largest() ** 2
-            square = lattice_sum([squared], cluster.slopes[None], self._events, typical)
-            self._known[cluster.members] = _Followed(
+            square = lattice_sum(
+                [squared], cluster.slopes[None], self._events, typical, 0.1 * typical
+            )
+            self._known[key] = _Followed(
                 function=function,
                 beyond=float(np.exp(rest / 2)),
                 square=max(square.value, square.error),
             )
-        return self._known[cluster.members]
+        return self._known[key]
 
 
 def _basis(rows: Floats) -> Floats:

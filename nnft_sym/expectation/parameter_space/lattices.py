@@ -24,12 +24,16 @@ Complex = NDArray[np.complex128]
 
 _FIRST = 8
 _CHUNK = 1 << 17
-_MOST = 1 << 26
+_MOST = {1: 1 << 26, 2: 1 << 26, 3: 1 << 26, 4: 160_000_000}
+# Beyond this, shells are added only if they promise an accuracy that is accepted.
+_DEAR = 1 << 23
 _LARGEST = 1 << 13
-_CHEAP = 1 << 21
-_GOAL = 1e-13
-_DEAR_GOAL = 1e-10
-_PRUNED = 1e-15
+# Growth of shells, by the number of fields.
+_GROWTH = {1: 2.0, 2: 2.0, 3: 1.5, 4: 1.5}
+# What is asked of the tail, by the number of lattice points that the next shell costs.
+_GOALS = ((1 << 20, 1e-13), (1 << 22, 1e-10), (1 << 24, 1e-8), (1 << 40, 3e-7))
+_PRUNED = {1: 1e-15, 2: 1e-15, 3: 1e-11, 4: 1e-10}
+_SLOWEST = 0.9
 _EPS = np.finfo(np.float64).eps
 
 
@@ -55,6 +59,7 @@ def lattice_sum(
     slopes: Floats,
     events: Sequence[IndependentEvent],
     scale: float,
+    accepted: float,
 ) -> LatticeSum:
     """Sum over the lattice of sources of r fields.
 
@@ -68,8 +73,10 @@ def lattice_sum(
         Events of θ.
     scale : float
         Size of the answer, to which its error is compared.
+    accepted : float
+        Largest error of use.
     """
-    return _Shells(functions, slopes, events, scale).run()
+    return _Shells(functions, slopes, events, scale, accepted).run()
 
 
 class _Shells:
@@ -79,8 +86,9 @@ class _Shells:
         slopes: Floats,
         events: Sequence[IndependentEvent],
         scale: float,
+        accepted: float,
     ) -> None:
-        self.functions, self.scale = functions, scale
+        self.functions, self.scale, self.accepted = functions, scale, accepted
         self.steps = [f.step for f in functions]
         active = [e for e in events if np.any(slopes[:, e.columns])]
         self.factors = _merged(slopes, active)
@@ -91,27 +99,29 @@ class _Shells:
         self.visited = 0
 
     def run(self) -> LatticeSum:
-        inner, last = 0, np.inf
         r = len(self.functions)
+        growth = _GROWTH[r]
+        inner, outer, last = 0, _FIRST, np.inf
         total = float(np.prod([f.coefficients(_FIRST)[0][0].real for f in self.functions]))
         self.error += self._rounding(1) * abs(total)
-        outer = _FIRST
         while True:
             c, errors = zip(*(f.coefficients(outer) for f in self.functions), strict=True)
             value, added, uncertain = self._shell(c, errors, inner, outer)
             total += value
             self.error += uncertain + self._rounding(outer) * added
-            ratio = added / last if last > 0 else 0.0
-            tail = 2 * added * max(1.0, ratio / (1 - ratio) if ratio < 1 else np.inf)
+            # Sums of terms that fall as 1/K^2 shrink by the growth from shell to shell.
+            fall = added / last if last > 0 else 0.0
+            ratio = max(fall, 1 / growth)
+            tail = 2 * added * (ratio / (1 - ratio) if ratio < 1 else np.inf)
             if not self.is_damped:
                 tail = self._undamped_tail(outer)
-            inner, outer, last = outer, 2 * outer, added
+            inner, outer, last = outer, int(np.ceil(growth * outer)), added
             cost = (2 * outer + 1) ** r // 2
-            goal = _GOAL if cost <= _CHEAP else _DEAR_GOAL
-            settled = outer > 32 and tail <= goal * self.scale
-            if settled or self.visited + cost > _MOST or outer > _LARGEST:
-                break
-        return LatticeSum(value=total, error=self.error + tail, points=self.visited)
+            goal = next(goal for most, goal in _GOALS if cost <= most)
+            settled = outer > 24 and tail <= goal * self.scale
+            hopeless = cost > _DEAR and tail * fall**2 > 10 * self.accepted
+            if settled or hopeless or self.visited + cost > _MOST[r] or outer > _LARGEST:
+                return LatticeSum(value=total, error=self.error + tail, points=self.visited)
 
     def _rounding(self, outer: int) -> float:
         """Relative error of a term: an argument of χ is as wrong as it is large."""
@@ -123,14 +133,21 @@ class _Shells:
         """What coefficients alone leave out, for fields with atoms: |χ| <= 1 and no less."""
         sizes, tails = [], []
         for f in self.functions:
-            c = np.abs(f.coefficients(8 * count)[0])
-            octaves = [float(np.sum(c[n + 1 : 2 * n + 1])) for n in (count, 2 * count, 4 * count)]
-            ratio = octaves[2] / octaves[1] if octaves[1] > 0 else 0.0
-            rest = octaves[2] * max(1.0, ratio / (1 - ratio) if ratio < 0.9 else np.inf)
-            tails.append(2 * (sum(octaves) + 2 * rest))
-            sizes.append(c[0] + 2 * float(np.sum(c[1:])) + tails[-1])
-        whole = float(np.prod(sizes))
-        return whole - float(np.prod([s - t for s, t in zip(sizes, tails, strict=True)]))
+            c, error = f.coefficients(8 * count)
+            size = np.abs(c)
+            if not f.kinks:
+                # Coefficients of a smooth function fall faster than any power, down to rounding.
+                size = np.where(size > error, size, 0.0)
+            octaves = [
+                float(np.sum(size[n + 1 : 2 * n + 1])) for n in (count, 2 * count, 4 * count)
+            ]
+            ratio = max(octaves[2] / octaves[1] if octaves[1] > 0 else 0.0, 0.5)
+            if ratio > _SLOWEST:
+                return np.inf
+            tails.append(2 * (sum(octaves) + 2 * octaves[2] * ratio / (1 - ratio)))
+            sizes.append(float(size[0] + 2 * np.sum(size[1:])) + tails[-1])
+        inside = [size - tail for size, tail in zip(sizes, tails, strict=True)]
+        return float(np.prod(sizes) - np.prod(inside))
 
     def _shell(
         self,
@@ -151,8 +168,8 @@ class _Shells:
                     ranges.append(np.arange(-edge, edge + 1))
             count = float(np.prod([len(k) for k in ranges]))
             self.visited += int(count)
-            threshold = _PRUNED * self.scale / count
-            self.error += 2 * _PRUNED * self.scale
+            threshold = _PRUNED[len(c)] * self.scale / count
+            self.error += 2 * _PRUNED[len(c)] * self.scale
             for k, weight in _products(ranges, c, threshold):
                 chi, kept = self._characteristic(k, weight, threshold)
                 terms = weight[kept] * chi

@@ -14,20 +14,32 @@ __all__ = ["field_reach"]
 
 Floats = NDArray[np.float64]
 
-# E[f²; |t| > L] relative to a typical f²; its root enters the error.
-_LEFT_OUT = np.log(1e-30)
 _RATES = 2.0 ** np.arange(-2.0, 6.01, 0.25)
 _REACHES = 2.0 ** np.arange(1.0, 8.01, 0.125)
 _FAR = 64.0
+_LEAST = 32
 
 
 def field_reach(
-    function: Callable[[Floats], Floats], slopes: Floats, events: Sequence[IndependentEvent]
+    function: Callable[[Floats], Floats],
+    slopes: Floats,
+    events: Sequence[IndependentEvent],
+    left_out: float = 1e-30,
 ) -> tuple[float, float]:
     r"""L such that f(t)² matters on |t| <= L only, and log of a bound on the rest.
 
     With t = slopes·(θ - E θ) and any η > 0 within the strip of the generating function,
     E[f²; |t| > L] <= sup_{|t| > L} f² e^{-η|t|} (E e^{ηt} + E e^{-ηt}).
+
+    Parameters
+    ----------
+    function : callable
+        f.
+    slopes : ndarray, shape (parameters,)
+    events : sequence of IndependentEvent
+        Events of θ.
+    left_out : float
+        What E[f²; |t| > L] may be, relative to a typical f²; its root enters errors.
 
     Raises
     ------
@@ -63,7 +75,7 @@ def field_reach(
             if reach >= bound:
                 break
             rest = generating + np.log(2) + _growth(function, reach, bound, spread, rates) - size
-            if np.min(rest) <= _LEFT_OUT:
+            if np.min(rest) <= np.log(left_out):
                 return float(reach), float(np.min(rest) + size)
     if np.isfinite(bound):
         return float(bound), -np.inf
@@ -102,11 +114,16 @@ def _growth(
         sizes = [
             2 * np.log(np.abs(np.broadcast_to(function(sign * t), t.shape))) for sign in (1.0, -1.0)
         ]
-    # Where f overflows the comparison is lost, and nothing is claimed.
     size = np.maximum(*(np.where(np.isnan(s), np.inf, s) for s in sizes))
-    exponent = size[None, :] - rates[:, None] * t
+    # Where f overflows nothing is known, but that it was still falling before tells as much.
+    known = len(t) if np.all(size < np.inf) else int(np.argmax(size == np.inf))
+    if known < _LEAST:
+        return np.full(len(rates), np.inf)
+    exponent = size[None, :known] - rates[:, None] * t[:known]
     highest = np.max(exponent, axis=1)
     if not np.isfinite(bound):
-        ends = exponent[:, -1] < np.minimum(exponent[:, -32], highest) - 1.0
-        highest = np.where(ends | np.all(np.isneginf(exponent), axis=1), highest, np.inf)
+        falling = exponent[:, -1] < np.minimum(exponent[:, -_LEAST], highest) - 1.0
+        highest = np.where(falling | np.all(np.isneginf(exponent), axis=1), highest, np.inf)
+    elif known < len(t):
+        return np.full(len(rates), np.inf)
     return highest

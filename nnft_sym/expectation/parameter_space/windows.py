@@ -27,8 +27,6 @@ _PANELS = 256
 _MOST_PANELS = 1 << 17
 # W differs from 1 at L, and from 0 at P, by erfc(6) = 2e-17.
 _STEEPNESS = 6.0
-# Not a fraction of the reach: no period fits the zeros of a characteristic function.
-_GAP = 0.5123
 _EPS = np.finfo(np.float64).eps
 
 
@@ -42,8 +40,13 @@ class WindowedFunction:
         f at an array of t.
     kinks : tuple of float
         Where f is not smooth.
+    cuts : tuple of float
+        Where else panels end: around what is smooth but narrow.
     reach : float
         L: f matters on [-L, L].
+    gap : float
+        (P - L)/L.  Not a simple fraction: no period then fits the zeros of a characteristic
+        function.
 
     Examples
     --------
@@ -56,14 +59,16 @@ class WindowedFunction:
     function: Callable[[Floats], Floats]
     kinks: tuple[float, ...]
     reach: float
-    _known: dict[int, tuple[NDArray[np.complex128], float]] = field(
+    cuts: tuple[float, ...] = ()
+    gap: float = 0.5123
+    known: dict[int, tuple[NDArray[np.complex128], float]] = field(
         default_factory=dict, repr=False, compare=False
     )
 
     @property
     def period(self) -> float:
         """P: half the period."""
-        return self.reach * (1 + _GAP)
+        return self.reach * (1 + self.gap)
 
     @property
     def step(self) -> float:
@@ -72,7 +77,7 @@ class WindowedFunction:
 
     def windowed(self, t: Floats) -> Floats:
         """F W."""
-        middle, delta = (self.reach + self.period) / 2, self.reach * _GAP / 2 / _STEEPNESS
+        middle, delta = (self.reach + self.period) / 2, self.reach * self.gap / 2 / _STEEPNESS
         window = (erf((t + middle) / delta) - erf((t - middle) / delta)) / 2
         with np.errstate(all="ignore"):
             value = np.broadcast_to(np.asarray(self.function(t), dtype=np.float64), t.shape)
@@ -89,7 +94,7 @@ class WindowedFunction:
 
         Panels are halved until the coefficients settle; what they settle to is the error.
         """
-        if count not in self._known:
+        if count not in self.known:
             panels = max(_PANELS, 1 << int(np.ceil(np.log2(2 * count + 2))))
             found, size = self._on_panels(count, panels)
             while True:
@@ -99,8 +104,8 @@ class WindowedFunction:
                 found = finer
                 if error <= 8 * _EPS * size or panels >= _MOST_PANELS:
                     break
-            self._known[count] = found, error + 4 * _EPS * size
-        return self._known[count]
+            self.known[count] = found, error + 4 * _EPS * size
+        return self.known[count]
 
     def largest(self) -> float:
         """Largest |f W| over the nodes."""
@@ -112,9 +117,10 @@ class WindowedFunction:
         x, w = (1 + x) / 2, w / 2
         P, h = self.period, 2 * self.period / panels
         starts = -P + h * np.arange(panels)
+        places = sorted({*self.kinks, *self.cuts})
         f = self.windowed(starts[:, None] + h * x) * (w * h)
         size = float(np.sum(np.abs(f))) / (2 * P)
-        kinked = np.unique([int((k + P) // h) for k in self.kinks if -P < k < P]).astype(int)
+        kinked = np.unique([int((k + P) // h) for k in places if -P < k < P]).astype(int)
         f[kinked] = 0.0
         k = np.arange(count + 1)
         transform = np.fft.fft(f, axis=0)[k % panels]
@@ -122,7 +128,7 @@ class WindowedFunction:
         total = np.sum(transform * shift, axis=1)
         for panel in kinked:
             low, high = starts[panel], starts[panel] + h
-            cuts = [low, *sorted(k for k in self.kinks if low < k < high), high]
+            cuts = [low, *(k for k in places if low < k < high), high]
             for a, b in pairwise(cuts):
                 t = a + (b - a) * x
                 part = self.windowed(t) * w * (b - a)
