@@ -31,7 +31,7 @@ from nnft_sym.expectation.parameter_space.events import Event
 from nnft_sym.expectation.parameter_space.fields import AffineNeuron
 from nnft_sym.expectation.parameter_space.lattices import lattice_sum
 from nnft_sym.expectation.parameter_space.narrow import narrow_cuts
-from nnft_sym.expectation.parameter_space.projected import projected_sphere
+from nnft_sym.expectation.parameter_space.projected import one_coordinate, plane_average
 from nnft_sym.expectation.parameter_space.reach import field_reach
 from nnft_sym.expectation.parameter_space.spreading import IndependentEvent, independent_events
 from nnft_sym.expectation.parameter_space.windows import WindowedFunction
@@ -44,6 +44,7 @@ Floats = NDArray[np.float64]
 
 _ACCEPTED = 1e-6
 _FIELDS = 4
+_PLANE = 1e-9
 _EPS = np.finfo(np.float64).eps
 
 
@@ -182,12 +183,12 @@ class FieldMoments:
             symbols = event.names
             if event.sphere is not None:
                 basis = _basis(own)
-                symbols = event.names[: len(basis)]
-                sphere = projected_sphere(symbols, event.sphere, event.density.support()[1])
-                if sphere is None:
-                    return None
+                if len(basis) > 1:
+                    return self._in_the_plane(powers, own @ basis.T, event)
+                symbols = event.names[:1]
+                radius = event.density.support()[1]
                 own = own @ basis.T
-                given.append(sphere)
+                given.append(one_coordinate(symbols[0], event.sphere, radius))
             else:
                 given.append(Event.of(symbols, event.density))
                 means = means - event.mean * slopes[:, event.columns[0]]
@@ -213,6 +214,30 @@ class FieldMoments:
         index = tuple(i for i, (_, power) in enumerate(powers) for _ in range(power))
         return _Value(float(found.values[index]), float(found.errors[index]))
 
+    def _in_the_plane(
+        self, powers: Sequence[tuple[int, int]], slopes: Floats, event: IndependentEvent
+    ) -> _Value | None:
+        """Average over two coordinates of a sphere, for kinks of fields at zero alone."""
+        points = [point for point, _ in powers]
+        places = [e.columns for e in self._events if e is not event]
+        others = any(np.any(self._fields[0][points][:, columns]) for columns in places)
+        kinks = {t for point in points for t in self._thresholds[point]}
+        narrow = any(narrow_cuts(self._phis[point]) for point in points)
+        shifted = bool(np.any(self._fields[1][points]))
+        if slopes.shape[1] > 2 or others or narrow or kinks - {0.0} or (kinks and shifted):
+            return None
+
+        def function(fields: Floats) -> Floats:
+            value = np.ones(fields.shape[1:])
+            for (point, power), field in zip(powers, fields, strict=True):
+                mean = self._fields[1][point]
+                value = value * self._functions[point](field + mean) ** power
+            return value
+
+        assert event.sphere is not None
+        value, error = plane_average(function, slopes, event.sphere, event.radius)
+        return _Value(value, error) if error <= _PLANE * max(abs(value), 1e-6) else None
+
     def _by_sources(self, clusters: Sequence[Cluster]) -> _Value:
         """Integrate over the sources of the fields."""
         if len(clusters) > _FIELDS:
@@ -225,6 +250,8 @@ class FieldMoments:
         many = len(clusters) > 2
         followed = [self._follow(cluster, many) for cluster in clusters]
         functions = [one.function for one in followed]
+        if any(one.square == 0 for one in followed):
+            return _Value(0.0, 0.0)
         left = [one.beyond for one in followed]
         scale = float(np.sqrt(prod(one.square for one in followed)))
         slopes = np.array([cluster.slopes for cluster in clusters])
@@ -235,14 +262,17 @@ class FieldMoments:
             for i, rest in enumerate(left)
         )
         error = found.error + beyond
-        if not error <= _ACCEPTED * scale:
-            raise AccuracyError(
-                expected=f"an integral over {len(clusters)} fields to {_ACCEPTED:g} of its scale",
-                came=f"an error of {error / scale:.1e} after {found.points} sources",
-                remedy="use a smoother activation, points whose coordinates are not zero, or "
-                "estimate by sampling",
-            )
+        if not error <= _ACCEPTED * scale < np.inf:
+            raise self._inaccurate(len(clusters), error / scale, found.points)
         return _Value(found.value, error)
+
+    def _inaccurate(self, fields: int, error: float, points: int) -> AccuracyError:
+        return AccuracyError(
+            expected=f"an integral over {fields} fields to {_ACCEPTED:g} of its scale",
+            came=f"an error of {error:.1e} after {points} sources",
+            remedy="use a smoother activation, points whose coordinates are not zero, or "
+            "estimate by sampling",
+        )
 
     def _follow(self, cluster: Cluster, many: bool) -> _Followed:
         """The function of a cluster as far as its field reaches; nearer, where they are many."""
@@ -255,14 +285,19 @@ class FieldMoments:
             cuts = cluster.kinks([narrow_cuts(phi) for phi in self._phis])
             function = WindowedFunction(function=f, kinks=kinks, cuts=cuts, reach=reach, gap=gap)
             squared = replace(function, function=lambda t: f(t) ** 2, known={})
+            if function.largest() == 0:
+                self._known[key] = _Followed(function=function, beyond=0.0, square=0.0)
+                return self._known[key]
             typical = 1e-3 * function.largest() ** 2
             square = lattice_sum(
                 [squared], cluster.slopes[None], self._events, typical, 0.1 * typical
             )
+            # The size of the answer has to be known before an error is compared with it.
+            if not square.error <= 0.5 * square.value:
+                error = square.error / max(square.value, 1e-300)
+                raise self._inaccurate(1, error, square.points)
             self._known[key] = _Followed(
-                function=function,
-                beyond=float(np.exp(rest / 2)),
-                square=max(square.value, square.error),
+                function=function, beyond=float(np.exp(rest / 2)), square=square.value
             )
         return self._known[key]
 

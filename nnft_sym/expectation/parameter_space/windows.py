@@ -109,7 +109,9 @@ class WindowedFunction:
 
     def largest(self) -> float:
         """Largest |f W| over the nodes."""
-        return float(np.max(np.abs(self.windowed(np.linspace(-self.period, self.period, 4097)))))
+        inside = [t for t in (*self.kinks, *self.cuts) if abs(t) < self.period]
+        t = np.append(np.linspace(-self.period, self.period, 4097), inside)
+        return float(np.max(np.abs(self.windowed(t))))
 
     def _on_panels(self, count: int, panels: int) -> tuple[NDArray[np.complex128], float]:
         """Gauss-Legendre on equal panels: for each node the sum over panels is a transform."""
