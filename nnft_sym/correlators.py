@@ -9,18 +9,22 @@ where δ_ρ = 1 if the outputs of the legs in each block of the partition ρ coi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+import mpmath
 import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 
 from nnft_sym.calculus import differentiated, limited, written_out
 from nnft_sym.combinatorics import Partition
-from nnft_sym.exactness import Exactness
+from nnft_sym.exactness import Exactness, Kind
+from nnft_sym.expectation.precise.agreement import agreed, exact_points
+from nnft_sym.expectation.precise.evaluator import PreciseEvaluator
+from nnft_sym.expectation.precise.numbers import exact
 from nnft_sym.expectation.variables import expanded_determinants
 from nnft_sym.language.errors import InfiniteMomentError, SpecificationError
 from nnft_sym.networks import Network
@@ -229,7 +233,12 @@ class Correlator:
         return self._sum(outputs, own)
 
     def evaluate(
-        self, X: Any, *, params: Mapping[str, Any] | None = None, **values: Any
+        self,
+        X: Any,
+        *,
+        precision: int | None = None,
+        params: Mapping[str, Any] | None = None,
+        **values: Any,
     ) -> Evaluation:
         """Evaluate over points, all outputs, with error bounds.
 
@@ -237,6 +246,13 @@ class Correlator:
         ----------
         X : array_like, shape (n, d)
             Points.
+        precision : int, optional
+            Decimal digits relative to the largest entry, in place of double precision.  Points and
+            parameters are then taken for what they are: ints, fractions, decimal texts such as
+            ``"0.1"``, exact expressions; a float is the binary number it holds.  Closed forms have
+            any precision; so do error functions, signs and rectifiers at three and four points,
+            and smooth activations where the covariance of the points has at most rank 2.  Entries
+            are sympy Floats.
         params, **values
             Values of the free parameters, by mapping or keyword.
 
@@ -252,19 +268,75 @@ class Correlator:
             If an integral cannot be evaluated to its accuracy.
         InfiniteMomentError
             If a moment is infinite.
+
+        Examples
+        --------
+        >>> from nnft_sym.kernels import kernel
+        >>> from nnft_sym.literature import erf_net
+        >>> K = kernel(erf_net())
+        >>> K.evaluate(["0.1"], precision=30, sigma_w=1, sigma_b=0, sigma_v="1/2").values[0, 0]
+        0.00312088516027894112916297141342
         """
+        if precision is not None:
+            return self._evaluate_in_digits(X, precision, params, values)
         evaluator, n = self._evaluator(X, params, values)
         dimension = n * self.outputs
         indices = multi_indices(self.order, dimension)
         entries, errors = np.zeros(len(indices)), np.zeros(len(indices))
+        for pattern, rows, points in self._patterns(n):
+            entries[rows], errors[rows] = self._evaluate_legs(evaluator, pattern, points)
+        return Evaluation(
+            values=SymmetricTensor(self.order, dimension, entries),
+            errors=SymmetricTensor(self.order, dimension, errors),
+            points=n,
+            outputs=self.outputs,
+            exactness=self.exactness,
+        )
+
+    def _patterns(
+        self, n: int
+    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]]:
+        """Outputs of the legs, the unique entries that have them, and the points of those."""
+        indices = multi_indices(self.order, n * self.outputs)
         points, outputs = indices // self.outputs, indices % self.outputs
         patterns, members = np.unique(outputs, axis=0, return_inverse=True)
         for number, pattern in enumerate(patterns):
             rows = np.flatnonzero(members.reshape(-1) == number)
-            entries[rows], errors[rows] = self._evaluate_legs(evaluator, pattern, points[rows])
+            yield pattern, rows, points[rows]
+
+    def _evaluate_in_digits(
+        self, X: Any, precision: int, params: Mapping[str, Any] | None, values: Mapping[str, Any]
+    ) -> Evaluation:
+        given = self._merged(params, values)
+        exactly = {name: exact(value, name) for name, value in given.items()}
+        self._bind({name: float(value) for name, value in exactly.items()})
+        rows_of_X = exact_points(X)
+        for network in self.networks:
+            network.points([[float(x) for x in row] for row in rows_of_X])
+        numbers = {symbol: exactly[symbol.name] for symbol in self.symbols}
+        n = len(rows_of_X)
+        count = len(multi_indices(self.order, n * self.outputs))
+
+        def compute() -> list[mpmath.mpf]:
+            evaluator = PreciseEvaluator(rows_of_X, numbers)
+            entries = [mpmath.mpf(0)] * count
+            for pattern, rows, points in self._patterns(n):
+                legs = tuple(int(output) for output in pattern)
+                for term in self.terms:
+                    if not term.contributes(legs):
+                        continue
+                    found = term.function.in_digits(evaluator, points)
+                    for row, value in zip(rows.tolist(), found, strict=True):
+                        entries[row] += value
+            return entries
+
+        # Angles of deeper layers are square roots of differences of rounded covariances.
+        doubled = all(term.function.exactness.kind is not Kind.INTEGRAL for term in self.terms)
+        found = agreed(compute, precision, doubled=doubled)
+        dimension = n * self.outputs
         return Evaluation(
-            values=SymmetricTensor(self.order, dimension, entries),
-            errors=SymmetricTensor(self.order, dimension, errors),
+            values=SymmetricTensor(self.order, dimension, found.values),
+            errors=SymmetricTensor(self.order, dimension, found.errors),
             points=n,
             outputs=self.outputs,
             exactness=self.exactness,
@@ -368,13 +440,7 @@ class Correlator:
     def _evaluator(
         self, X: Any, params: Mapping[str, Any] | None, values: Mapping[str, Any]
     ) -> tuple[Evaluator, int]:
-        if not isinstance(params or {}, Mapping) or set(params or {}) & set(values):
-            raise SpecificationError(
-                expected="each parameter once, in a mapping or by keyword",
-                came=f"params={params!r} and {', '.join(values) or 'no keywords'}",
-                remedy="pass params={...} or keywords",
-            )
-        numbers = self._bind({**(params or {}), **values})
+        numbers = self._bind(self._merged(params, values))
         points = self.networks[0].points(X)
         for network in self.networks[1:]:
             network.points(X)
@@ -382,6 +448,17 @@ class Correlator:
         with np.errstate(over="ignore", invalid="ignore"):
             evaluator.prepare(term.function for term in self.terms)
         return evaluator, len(points)
+
+    def _merged(
+        self, params: Mapping[str, Any] | None, values: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        if not isinstance(params or {}, Mapping) or set(params or {}) & set(values):
+            raise SpecificationError(
+                expected="each parameter once, in a mapping or by keyword",
+                came=f"params={params!r} and {', '.join(values) or 'no keywords'}",
+                remedy="pass params={...} or keywords",
+            )
+        return {**(params or {}), **values}
 
     def _evaluate_legs(
         self, evaluator: Evaluator, outputs: Iterable[int], points: NDArray[np.intp]
