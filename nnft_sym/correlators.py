@@ -27,6 +27,7 @@ from nnft_sym.expectation.precise.evaluator import PreciseEvaluator
 from nnft_sym.expectation.precise.numbers import exact
 from nnft_sym.expectation.variables import expanded_determinants
 from nnft_sym.language.errors import InfiniteMomentError, SpecificationError
+from nnft_sym.layered_networks import read_layers
 from nnft_sym.networks import Network
 from nnft_sym.parameters import in_symbols, number_of
 from nnft_sym.point_functions import Evaluator, PointFunction
@@ -34,6 +35,9 @@ from nnft_sym.printing import correlator_latex
 from nnft_sym.tensors import SymmetricTensor, multi_indices
 
 __all__ = ["Correlator", "Evaluation", "OutputTerm"]
+
+MANY_POINTS = 64
+"""Points from which deep kernels that have one are taken by a recursion over blocks of rows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -379,12 +383,35 @@ class Correlator:
         array([[0.5, 1. ],
                [1. , 2. ]])
         """
+        matrix = self._matrix(X, outputs, params, values)
+        if matrix is not None:
+            return matrix
         if outputs is None:
             return self.evaluate(X, params=params, **values).dense
         legs = self._legs(outputs)
         evaluator, n = self._evaluator(X, params, values)
         grid = np.indices((n,) * self.order).reshape(self.order, -1).T
         return self._evaluate_legs(evaluator, legs, grid)[0].reshape((n,) * self.order)
+
+    def _matrix(
+        self,
+        X: Any,
+        outputs: Sequence[int] | None,
+        params: Mapping[str, Any] | None,
+        values: Mapping[str, Any],
+    ) -> NDArray[np.float64] | None:
+        """A deep kernel over very many points by its recursion, None where that does not apply."""
+        if self.order != 2 or self.outputs > 1 or outputs is not None or len(self.terms) != 1:
+            return None
+        points = self.networks[0].points(X)
+        layers = None if len(points) < MANY_POINTS else read_layers(self.terms[0].function)
+        if layers is None:
+            return None
+        points, numbers = self.bound(X, params, values)
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = layers.matrices(points, numbers, tangent=layers.tangent)
+        matrix = found.tangent if layers.tangent else found.kernel
+        return matrix if matrix is not None and np.all(np.isfinite(matrix)) else None
 
     def entries(
         self,
@@ -440,14 +467,21 @@ class Correlator:
     def _evaluator(
         self, X: Any, params: Mapping[str, Any] | None, values: Mapping[str, Any]
     ) -> tuple[Evaluator, int]:
-        numbers = self._bind(self._merged(params, values))
-        points = self.networks[0].points(X)
-        for network in self.networks[1:]:
-            network.points(X)
+        points, numbers = self.bound(X, params, values)
         evaluator = Evaluator(points, numbers)
         with np.errstate(over="ignore", invalid="ignore"):
             evaluator.prepare(term.function for term in self.terms)
         return evaluator, len(points)
+
+    def bound(
+        self, X: Any, params: Mapping[str, Any] | None, values: Mapping[str, Any]
+    ) -> tuple[NDArray[np.float64], dict[sp.Symbol, float]]:
+        """Points and values of the free parameters, checked by all networks."""
+        numbers = self._bind(self._merged(params, values))
+        points = self.networks[0].points(X)
+        for network in self.networks[1:]:
+            network.points(X)
+        return points, numbers
 
     def _merged(
         self, params: Mapping[str, Any] | None, values: Mapping[str, Any]

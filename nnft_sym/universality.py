@@ -151,7 +151,7 @@ def criticality(activation: Any, *, search: tuple[float, float] = RANGE) -> Crit
 
     Notes
     -----
-    Source: [PDLT] section 5.3 (classes), equations 5.67 (scale-invariant), 5.87 (K* = 0).
+    Source: [PDLT] chapter 5.
 
     Examples
     --------

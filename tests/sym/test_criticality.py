@@ -88,7 +88,7 @@ def test_class_of_vanishing_variance(activation, C_W):
     ids=["GELU", "SiLU"],
 )
 def test_half_stable_class(activation, f, slopes, K, C_W, C_b):
-    """The values printed in PDLT section 5.3.4, and χ = 1 by mpmath within the errors."""
+    """The values printed in PDLT chapter 5, and χ = 1 by mpmath within the errors."""
     found = nn.criticality(activation, search=(1, 100))
     assert found.universality == "half-stable"
     point = found.point
