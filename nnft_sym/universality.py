@@ -227,8 +227,8 @@ def _why_none(found: Search, points: list[CriticalPoint], impossible: int) -> st
     if impossible:
         return "χ_∥ = χ_⊥ = 1 needs C_b < 0 wherever E[φφ''] vanishes"
     return (
-        f"χ_∥ ≠ χ_⊥ at every K from {found.low:.3g} to {found.high:.3g}, where E[φφ''] has no root, "
-        "and K = 0 is no fixed point with slopes"
+        f"χ_∥ ≠ χ_⊥ at every K from {found.low:.3g} to {found.high:.3g}, where E[φφ''] has no "
+        "root, and K = 0 is no fixed point with slopes"
     )
 
 
