@@ -11,8 +11,8 @@ from numpy.polynomial.legendre import leggauss
 z, variance = sp.Symbol("z", real=True), sp.Symbol("k", nonnegative=True)
 REACH = 40.0
 NODES, WEIGHTS = leggauss(16)
-STEPS = 2.0 ** np.arange(-18, 7)
-UNIFORM = np.arange(-14.0, 14.5, 0.5)
+STEPS = 4.0 ** np.arange(-9, 4)
+UNIFORM = np.arange(-12.0, 12.5)
 
 
 def numeric(phi, own=1.0):

@@ -47,7 +47,7 @@ def by_price(h, k, rho, digits=40):
 def corners():
     rng = np.random.default_rng(SEED)
     found = []
-    for _ in range(16):
+    for _ in range(8):
         size = rng.choice([0.5, 3.0, 10.0, 40.0])
         h = rng.uniform(-size, size)
         k = rng.choice([rng.uniform(-size, size), h, -h, 0.0, h * (1 + 1e-9), -h * (1 - 1e-12)])
