@@ -29,8 +29,8 @@ RISE = r"e^{- \frac{K_{11}}{2} + K_{12} - \frac{K_{22}}{2}}"
 PAPER = {
     "erf(z)": (
         2 / sp.pi * sp.asin(2 * K12 / sp.sqrt((1 + 2 * K11) * (1 + 2 * K22))),
-        r"\frac{2 \operatorname{asin}{\left(\frac{2 K_{12}}{\sqrt{2 K_{11} + 1} \sqrt{2 K_{22} + 1}}"
-        r" \right)}}{\pi}",
+        r"\frac{2 \operatorname{asin}{\left(\frac{2 K_{12}}{\sqrt{2 K_{11} + 1}"
+        r" \sqrt{2 K_{22} + 1}} \right)}}{\pi}",
     ),
     "max(z, 0)": (
         CORNER,
@@ -59,7 +59,8 @@ PAPER = {
     "exp(-z**2)": (1 / sp.sqrt((1 + 2 * K11) * (1 + 2 * K22) - 4 * K12**2), None),
     "z*exp(-z**2/2)": (
         K12 / N ** sp.Rational(3, 2),
-        r"\frac{K_{12}}{\left(K_{11} K_{22} + K_{11} - K_{12}^{2} + K_{22} + 1\right)^{\frac{3}{2}}}",
+        r"\frac{K_{12}}{\left(K_{11} K_{22} + K_{11} - K_{12}^{2} + K_{22} + 1\right)"
+        r"^{\frac{3}{2}}}",
     ),
     "z**3": (9 * K11 * K12 * K22 + 6 * K12**3, r"9 K_{11} K_{12} K_{22} + 6 K_{12}^{3}"),
 }

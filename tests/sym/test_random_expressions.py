@@ -99,7 +99,7 @@ def test_a_half_space_and_an_elementary_function(first, second, a, b, rho):
     check(first, second, a, b, rho)
 
 
-@settings(max_examples=12, deadline=None, derandomize=True, database=None)
+@settings(max_examples=6, deadline=None, derandomize=True, database=None)
 @given(half_spaces, half_spaces)
 def test_formulas_have_the_same_values(first, second):
     form = closed_form((first, second))
