@@ -16,6 +16,7 @@ from nnft_sym.exactness import Exactness
 from nnft_sym.expectation.closed import closed_form
 from nnft_sym.expectation.covariances import Covariance
 from nnft_sym.expectation.cubature.gram import Gram
+from nnft_sym.expectation.domain import require_averages
 from nnft_sym.expectation.forms import ClosedForm
 from nnft_sym.expectation.integral import expectation_over_offset
 from nnft_sym.expectation.law import Moments
@@ -45,6 +46,9 @@ class GaussianLaw:
     activation: Activation
     covariance: Covariance
     offset: Density | None = None
+
+    def __post_init__(self) -> None:
+        require_averages(self.activation.expression)
 
     @property
     def symbols(self) -> frozenset[sp.Symbol]:
