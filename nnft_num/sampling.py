@@ -192,7 +192,7 @@ def _tasks(bounds: NDArray[np.int64], size: int) -> Iterator[list[_Segment]]:
 
 
 def _sum_segments(
-    kind: type[Any],
+    kind: Any,
     text: str,
     X: NDArray[np.float64],
     params: dict[str, float],
