@@ -28,6 +28,7 @@ LOOKS_ACROSS = {
     "nnft_num.reports",
     "nnft_num.scaling",
     "nnft_num.slopes",
+    "nnft_num.tangent_sweeps",
     "nnft_num.tangents",
     "nnft_num.verdicts",
 }
