@@ -9,6 +9,9 @@ measured at all hidden widths equal to n:
   coefficient c, whose sign says whether finite networks have the larger or the smaller kernel;
 - the variance of Θ over networks, summed over its entries, against n^{-1}: exact in the
   standardised parametrisation of one hidden layer, where Θ is a mean over the neurons.
+
+The first two, and the third in deep networks, are expansions in 1/n: terms are added until the fit
+is good, then one more, and its effect is part of the error (``slopes.cut``).
 """
 
 from __future__ import annotations
@@ -26,10 +29,10 @@ from nnft_num.checking import Report
 from nnft_num.draws import key_from_rng
 from nnft_num.front import merged
 from nnft_num.scaling import counts_of, width_names, widths_of
-from nnft_num.slopes import Amplitude, Slope, deviation, fit_slope
+from nnft_num.slopes import Amplitude, Fit, Slope, cut, deviation, fit_first, fit_slope
 from nnft_num.tails import effective_freedom
 from nnft_num.tangent_estimates import TangentEstimate
-from nnft_num.tangents import evaluated_ntk, tangent, tangent_report
+from nnft_num.tangents import evaluated_ntk, require_seen, tangent, tangent_report
 from nnft_num.verdicts import Criterion, Verdict, joined, skewness
 from nnft_sym.language.errors import SpecificationError
 from nnft_sym.networks import Network
@@ -50,7 +53,8 @@ class Bias:
     values, errors : tuple of float
         b(n) and its standard errors.
     coefficient, error : float
-        c of b = c/n + c_2/n², by weighted least squares, and its standard error.
+        c of b = c/n + c_2/n² + ..., by weighted least squares, and its standard error, that of the
+        cut of the expansion included.
     resolution : float
         |c|/error from which the sign is said to be known.
     """
@@ -170,7 +174,7 @@ def sweep_ntk(
     X : array_like, shape (n, d)
         Points.
     widths : iterable of int
-        Width of all hidden layers: at least two, and three for a deep network.
+        Width of all hidden layers: at least two, and four for a deep network.
     networks : int or mapping of int to int
         Number of networks at each width; a mapping gives that of each width.
     rng, parametrisation, executor, progress, params, **values
@@ -198,6 +202,7 @@ def sweep_ntk(
     ('agree', -1.0)
     """
     deep = net.depth > 1
+    require_seen(net)
     theory = ntk(net, parametrisation=parametrisation)  # type: ignore[arg-type]
     points, names, given = net.points(X), width_names(net), merged(params, values)
     if set(names) & set(given):
@@ -206,7 +211,7 @@ def sweep_ntk(
             came=", ".join(sorted(set(names) & set(given))),
             remedy="pass widths=(...) alone",
         )
-    sizes = widths_of(widths, least=3 if deep else 2)
+    sizes = widths_of(widths, least=4 if deep else 2)
     counts = counts_of(networks, list(sizes))
     numbers = {size: net.bind(given | dict.fromkeys(names, size)) for size in sizes}
     seeds = np.random.SeedSequence(key_from_rng(rng)).spawn(len(sizes))
@@ -275,7 +280,7 @@ def _deviation(
                 noise=absolute.noise / norm**2,
             )
         )
-    return _slope("|E Theta - T|/|T|", found, criterion, correction=True)
+    return _slope("|E Theta - T|/|T|", found, criterion, expansion=True)
 
 
 def _bias(
@@ -292,20 +297,21 @@ def _bias(
         groups = weights @ kernel.deviations
         trusted = not np.any(kernel.heavy_tailed.entries)
         errors.append(float(np.sqrt(groups @ groups)) if trusted else float("nan"))
-    n, error = np.array(list(limits), dtype=float), np.array(errors)
+    n, error, b = (np.array(list(listed), dtype=float) for listed in (limits, errors, values))
     known = error > 0
-    coefficient, spread = float("nan"), float("nan")
-    if np.sum(known) >= 2:
-        design = np.stack([1 / n, 1 / n**2], axis=1)[known] / error[known, None]
-        solution = np.linalg.pinv(design)[0] / error[known]
-        coefficient = float(solution @ np.array(values)[known])
-        spread = float(np.sqrt(np.sum((solution * error[known]) ** 2)))
+
+    def expansion(terms: int) -> Fit:
+        basis = [n[known] ** -float(k + 1) for k in range(terms)]
+        one = np.ones(len(basis[0]))
+        return fit_first(basis, b[known], error[known], freedom=one, skew=one)
+
+    found = cut(expansion, least=2)
     return Bias(
         widths=tuple(limits),
         values=tuple(values),
         errors=tuple(errors),
-        coefficient=coefficient,
-        error=spread,
+        coefficient=found.value,
+        error=found.error,
         resolution=resolution,
     )
 
@@ -336,17 +342,22 @@ def _variance(
                 networks=estimates[size].networks,
             )
         )
-    return _slope("Var Theta/|T|^2", found, criterion, correction=deep)
+    return _slope("Var Theta/|T|^2", found, criterion, expansion=deep)
 
 
 def _slope(
-    what: str, amplitudes: Sequence[Amplitude], criterion: Criterion, *, correction: bool
+    what: str, amplitudes: Sequence[Amplitude], criterion: Criterion, *, expansion: bool
 ) -> Slope:
+    """Slope against -1; with ``expansion`` the leading power of an expansion in 1/n."""
+
+    def fit(terms: int) -> Fit:
+        return fit_slope(amplitudes, resolution=criterion.resolution, correction=terms)
+
     return Slope(
         order=2,
         what=what,
         amplitudes=tuple(amplitudes),
         claimed=-1.0,
-        fit=fit_slope(amplitudes, resolution=criterion.resolution, correction=correction),
+        fit=cut(fit, least=1) if expansion else fit(0),
         criterion=criterion,
     )

@@ -35,7 +35,14 @@ from nnft_sym.networks import Network
 from nnft_sym.tangent import ntk
 from nnft_sym.tensors import SymmetricTensor, multi_indices
 
-__all__ = ["TangentReport", "check_ntk", "tangent"]
+__all__ = [
+    "TangentReport",
+    "check_ntk",
+    "evaluated_ntk",
+    "require_seen",
+    "tangent",
+    "tangent_report",
+]
 
 
 def tangent(
@@ -114,15 +121,8 @@ def tangent(
         )
     points, numbers = net.points(X), net.bind(merged(params, values))
     plan = compile_tangent(net, parametrisation)
-    unseen = leaps(net)
-    if unseen and jumps == "refuse":
-        raise NotDerivedError(
-            expected="activations without jumps: gradients of samples do not show the delta "
-            "functions that the mean of the tangent kernel has, infinite at coincident points",
-            came=", ".join(unseen),
-            remedy="smooth the jump, as with erf(10*z) for sign(z), or pass jumps='ignore' for the "
-            "kernel without them",
-        )
+    if jumps == "refuse":
+        require_seen(net)
     key = key_from_rng(rng)
     moments = sample_moments(
         plan,
@@ -147,8 +147,27 @@ def tangent(
         points=len(points),
         outputs_count=net.outputs,
         parametrisation=parametrisation,
-        unseen=unseen,
+        unseen=leaps(net),
     )
+
+
+def require_seen(net: Network) -> None:
+    """Refuse networks whose mean tangent kernel samples do not show.
+
+    Raises
+    ------
+    NotDerivedError
+        If a neuron jumps.
+    """
+    unseen = leaps(net)
+    if unseen:
+        raise NotDerivedError(
+            expected="activations without jumps: gradients of samples do not show the delta "
+            "functions that the mean of the tangent kernel has, infinite at coincident points",
+            came=", ".join(unseen),
+            remedy="smooth the jump, as with erf(10*z) for sign(z), or take nm.tangent(..., "
+            "jumps='ignore') for the kernel without them",
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
