@@ -12,5 +12,11 @@ from .plans import Plan as Plan
 from .scaling import Sweep as Sweep
 from .scaling import sweep as sweep
 from .slopes import Slope as Slope
+from .tangent_estimates import TangentEstimate as TangentEstimate
+from .tangent_sweeps import TangentSweep as TangentSweep
+from .tangent_sweeps import sweep_ntk as sweep_ntk
+from .tangents import TangentReport as TangentReport
+from .tangents import check_ntk as check_ntk
+from .tangents import tangent as tangent
 from .verdicts import Criterion as Criterion
 from .verdicts import Verdict as Verdict

@@ -24,6 +24,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from tqdm import tqdm
 
+from nnft_num.backpropagation import fill_tangents
+from nnft_num.gradients import TangentPlan
 from nnft_num.jit import fill_fields
 from nnft_num.moments import LANES, Accumulator, Moments, group_bounds
 from nnft_num.plans import Plan
@@ -90,7 +92,7 @@ def sample_fields(
 
 
 def sample_moments(
-    plan: Plan,
+    plan: Plan | TangentPlan,
     X: ArrayLike,
     *,
     networks: int,
@@ -101,12 +103,12 @@ def sample_moments(
     progress: bool | None = None,
     groups: int = 128,
 ) -> Moments:
-    """Moments of the fields of networks 0, ..., networks - 1 at the points.
+    """Moments of what is kept of networks 0, ..., networks - 1: fields, or entries of Θ.
 
     Parameters
     ----------
-    plan : Plan
-        What to draw.
+    plan : Plan or TangentPlan
+        What to draw and to keep.
     X : array_like, shape (n, d)
         Points; (n,) is read as d = 1.
     networks : int
@@ -133,13 +135,12 @@ def sample_moments(
     numbers = plan.values(params)
     order = _whole(max_order, "max_order", 1)
     bounds = group_bounds(_whole(networks, "networks", 1), _whole(groups, "groups", 1))
-    dimension = len(points) * plan.outputs
+    dimension = plan.statistics(len(points))
     unique = comb(dimension + order, order) - 1
     table = np.zeros((len(bounds) - 1, unique))
     maxima = np.zeros((len(bounds) - 1, dimension))
     work = unique + len(points) * _fan(plan, numbers, points.shape[1])
-    text = plan.to_json()
-    arguments = (text, points, numbers, (int(key[0]), int(key[1])), order)
+    arguments = (type(plan), plan.to_json(), points, numbers, (int(key[0]), int(key[1])), order)
 
     with _running(executor) as (pool, workers), _bar(progress, int(bounds[-1])) as bar:
         tasks = _tasks(bounds, max(LANES, int(_TASK_WORK / work)))
@@ -191,6 +192,7 @@ def _tasks(bounds: NDArray[np.int64], size: int) -> Iterator[list[_Segment]]:
 
 
 def _sum_segments(
+    kind: Any,
     text: str,
     X: NDArray[np.float64],
     params: dict[str, float],
@@ -199,18 +201,18 @@ def _sum_segments(
     segments: list[_Segment],
 ) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """Work of one task, from plain data alone so that it can run in any process."""
-    plan = _load(text)
-    dimension = len(X) * plan.outputs
+    plan: Plan | TangentPlan = _load(kind, text)
+    dimension = plan.statistics(len(X))
     accumulator = Accumulator(dimension, max_order)
     chunk = max(1, _CHUNK_BYTES // (8 * dimension * LANES)) * LANES
     longest = max(segment.stop - segment.start for segment in segments)
-    out = np.empty((min(chunk, longest), len(X), plan.outputs))
+    out = np.empty((min(chunk, longest), dimension))
     sums = []
     for segment in segments:
         for start in range(segment.start, segment.stop, chunk):
             part = out[: min(chunk, segment.stop - start)]
             _fill(plan, X, params, key, start, part)
-            accumulator.add(part.reshape(len(part), dimension))
+            accumulator.add(part)
         sums.append(accumulator.finish())
     return sums
 
@@ -229,7 +231,7 @@ def _collect(
 
 
 def _fill(
-    plan: Plan,
+    plan: Plan | TangentPlan,
     X: NDArray[np.float64],
     params: Mapping[str, Any],
     key: tuple[int, int],
@@ -239,15 +241,19 @@ def _fill(
     numbers = plan.values(params)
     values = np.array([numbers[name] for name in plan.parameters], dtype=np.float64)
     widths = plan.widths(numbers)
-    fill_fields(plan, X, key=key, start=start, values=values, widths=widths, out=out)
+    if isinstance(plan, TangentPlan):
+        fill_tangents(plan, X, key=key, start=start, values=values, widths=widths, out=out)
+    else:
+        fields = out.reshape(len(out), len(X), plan.outputs)
+        fill_fields(plan, X, key=key, start=start, values=values, widths=widths, out=fields)
 
 
 @lru_cache(maxsize=64)
-def _load(text: str) -> Plan:
-    return Plan.from_json(text)
+def _load(kind: Any, text: str) -> Any:
+    return kind.from_json(text)
 
 
-def _fan(plan: Plan, params: Mapping[str, Any], dimension: int) -> float:
+def _fan(plan: Plan | TangentPlan, params: Mapping[str, Any], dimension: int) -> float:
     """Cost of one network at one point, in products."""
     widths = plan.widths(params)
     return float(sum(a * (b + 10) for a, b in zip(widths, (dimension, *widths), strict=False)))
