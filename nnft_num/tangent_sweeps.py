@@ -5,8 +5,8 @@ measured at all hidden widths equal to n:
 
 - the size of the deviation, |E Θ - T|/|T|, without noise bias (``slopes.deviation``), and its power
   of n against -1;
-- the signed bias b(n) = <T, E Θ - T>/<T, T>, linear in the sample; from b = c/n + c_2/n² its
-  coefficient c, whose sign says whether finite networks have the larger or the smaller kernel;
+- the signed bias b(n) = <T, E Θ - T>/<T, T>, linear in the sample, whose sign says whether finite
+  networks have the larger or the smaller kernel; from b = c/n + c_2/n² + ... the coefficient c;
 - the variance of Θ over networks, summed over its entries, against n^{-1}: exact in the
   standardised parametrisation of one hidden layer, where Θ is a mean over the neurons.
 
@@ -56,7 +56,7 @@ class Bias:
         c of b = c/n + c_2/n² + ..., by weighted least squares, and its standard error, that of the
         cut of the expansion included.
     resolution : float
-        |c|/error from which the sign is said to be known.
+        |b(n)|/error from which the sign at a width is said to be known.
     """
 
     widths: tuple[int, ...]
@@ -67,17 +67,27 @@ class Bias:
     resolution: float
 
     @property
+    def resolved(self) -> tuple[int, ...]:
+        """Widths at which |b(n)| is at least ``resolution`` errors."""
+        rows = zip(self.widths, self.values, self.errors, strict=True)
+        return tuple(n for n, b, error in rows if 0 < error <= abs(b) / self.resolution)
+
+    @property
     def sign(self) -> int | None:
-        """+1 if finite networks have the larger kernel, -1 if the smaller, None if unresolved."""
-        if not abs(self.coefficient) >= self.resolution * self.error:
-            return None
-        return 1 if self.coefficient > 0 else -1
+        """+1 if finite networks have the larger kernel, -1 if the smaller, None if unresolved.
+
+        It is that of b(n) at all widths that resolve it, of which there must be one.
+        """
+        signs = {np.sign(self.values[self.widths.index(n)]) for n in self.resolved}
+        return int(signs.pop()) if len(signs) == 1 else None
 
     def __str__(self) -> str:
-        words = {1: "larger at finite n", -1: "smaller at finite n", None: "sign unresolved"}
+        words = {1: "larger", -1: "smaller", None: "sign unresolved"}[self.sign]
+        if self.sign is not None:
+            words += f" at finite n (resolved at n = {', '.join(map(str, self.resolved))})"
         return (
             f"relative bias <T, E Theta - T>/<T, T> = c/n + ...: c = "
-            f"{reports.uncertain(self.coefficient, self.error)}; {words[self.sign]}"
+            f"{reports.uncertain(self.coefficient, self.error)}; {words}"
         )
 
 
