@@ -17,6 +17,7 @@ from nnft_num.draws import key_from_rng
 from nnft_num.estimating import Estimate, estimate_from_fields, wanted_orders
 from nnft_num.routes import find_route
 from nnft_num.sampling import sample_fields, sample_moments
+from nnft_num.sources import Source
 from nnft_sym.correlators import Correlator, Evaluation
 from nnft_sym.cumulants import cumulant
 from nnft_sym.exactness import Kind
@@ -91,14 +92,13 @@ def correlators(
     chosen = find_route(route)
     wanted = wanted_orders(orders)
     points, numbers = net.points(X), net.bind(merged(params, values))
-    plan, key = compile_plan(net), key_from_rng(rng)
+    source = Source(plan=compile_plan(net), X=points, params=numbers, route=chosen.name)
+    key = key_from_rng(rng)
     moments = sample_moments(
-        plan,
-        points,
+        source,
         networks=networks,
         max_order=wanted[-1],
         key=key,
-        params=numbers,
         executor=executor,
         progress=progress,
     )
@@ -108,7 +108,7 @@ def correlators(
         points=len(points),
         outputs_count=net.outputs,
         route=chosen,
-        plan_hash=plan.hash,
+        plan_hash=source.plan.hash,
         key=key,
     )
 

@@ -1,4 +1,4 @@
-"""Running a plan over networks: raw fields, or moments streamed on an executor.
+"""Running a source over networks: raw fields, or moments streamed on an executor.
 
 The networks 0..M-1 of a run are cut into contiguous groups, and the groups into segments, by rules
 that know the run and not the machine.  A task sums some segments; the sums of the segments of a
@@ -15,7 +15,6 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import lru_cache
 from itertools import pairwise
 from math import comb
 from typing import Any, NamedTuple
@@ -24,9 +23,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from tqdm import tqdm
 
-from nnft_num.jit import fill_fields
 from nnft_num.moments import LANES, Accumulator, Moments, group_bounds
 from nnft_num.plans import Plan
+from nnft_num.sources import Source
 from nnft_sym.language.errors import SpecificationError
 
 __all__ = ["sample_fields", "sample_moments"]
@@ -81,42 +80,37 @@ def sample_fields(
     SpecificationError
         If points, parameters or counts are impossible, or a field is not finite.
     """
-    points = plan.points(X)
-    out = np.empty((_whole(networks, "networks", 1), len(points), plan.outputs))
-    _fill(plan, points, params, key, _whole(start, "start", 0), out)
+    source = Source(plan=plan, X=plan.points(X), params=params)
+    count = _whole(networks, "networks", 1)
+    out = np.empty((count, len(source.X), plan.outputs))
+    source.fill(key, _whole(start, "start", 0), out.reshape(count, source.dimension))
     if not np.isfinite(out).all():
         raise _diverging("finite fields", "check the activation and the scales")
     return out
 
 
 def sample_moments(
-    plan: Plan,
-    X: ArrayLike,
+    source: Source,
     *,
     networks: int,
     max_order: int,
     key: tuple[int, int],
-    params: Mapping[str, Any],
     executor: Executor | None = None,
     progress: bool | None = None,
     groups: int = 128,
 ) -> Moments:
-    """Moments of the fields of networks 0, ..., networks - 1 at the points.
+    """Moments of rows 0, ..., networks - 1 of a source.
 
     Parameters
     ----------
-    plan : Plan
-        What to draw.
-    X : array_like, shape (n, d)
-        Points; (n,) is read as d = 1.
+    source : Source
+        What to sample.
     networks : int
-        Number of networks.
+        Number of rows, one for each network.
     max_order : int
         Highest order of the moments, at least 1.
     key : tuple of two int
         Key of the run, from ``key_from_rng``.
-    params : mapping
-        Values of the parameters of the plan.
     executor : concurrent.futures.Executor, optional
         Where the work runs; by default as many threads as there are processors.
     progress : bool, optional
@@ -127,19 +121,16 @@ def sample_moments(
     Raises
     ------
     SpecificationError
-        If points, parameters or counts are impossible, or a field is not finite.
+        If counts are impossible, or a number is not finite.
     """
-    points = plan.points(X)
-    numbers = plan.values(params)
     order = _whole(max_order, "max_order", 1)
     bounds = group_bounds(_whole(networks, "networks", 1), _whole(groups, "groups", 1))
-    dimension = len(points) * plan.outputs
+    dimension = source.dimension
     unique = comb(dimension + order, order) - 1
     table = np.zeros((len(bounds) - 1, unique))
     maxima = np.zeros((len(bounds) - 1, dimension))
-    work = unique + len(points) * _fan(plan, numbers, points.shape[1])
-    text = plan.to_json()
-    arguments = (text, points, numbers, (int(key[0]), int(key[1])), order)
+    work = unique + source.work
+    arguments = (source, (int(key[0]), int(key[1])), order)
 
     with _running(executor) as (pool, workers), _bar(progress, int(bounds[-1])) as bar:
         tasks = _tasks(bounds, max(LANES, int(_TASK_WORK / work)))
@@ -191,26 +182,20 @@ def _tasks(bounds: NDArray[np.int64], size: int) -> Iterator[list[_Segment]]:
 
 
 def _sum_segments(
-    text: str,
-    X: NDArray[np.float64],
-    params: dict[str, float],
-    key: tuple[int, int],
-    max_order: int,
-    segments: list[_Segment],
+    source: Source, key: tuple[int, int], max_order: int, segments: list[_Segment]
 ) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """Work of one task, from plain data alone so that it can run in any process."""
-    plan = _load(text)
-    dimension = len(X) * plan.outputs
+    dimension = source.dimension
     accumulator = Accumulator(dimension, max_order)
     chunk = max(1, _CHUNK_BYTES // (8 * dimension * LANES)) * LANES
     longest = max(segment.stop - segment.start for segment in segments)
-    out = np.empty((min(chunk, longest), len(X), plan.outputs))
+    out = np.empty((min(chunk, longest), dimension))
     sums = []
     for segment in segments:
         for start in range(segment.start, segment.stop, chunk):
             part = out[: min(chunk, segment.stop - start)]
-            _fill(plan, X, params, key, start, part)
-            accumulator.add(part.reshape(len(part), dimension))
+            source.fill(key, start, part)
+            accumulator.add(part)
         sums.append(accumulator.finish())
     return sums
 
@@ -226,31 +211,6 @@ def _collect(
         table[segment.group] += sums
         np.maximum(maxima[segment.group], largest, out=maxima[segment.group])
     bar.update(segments[-1].stop - segments[0].start)
-
-
-def _fill(
-    plan: Plan,
-    X: NDArray[np.float64],
-    params: Mapping[str, Any],
-    key: tuple[int, int],
-    start: int,
-    out: NDArray[np.float64],
-) -> None:
-    numbers = plan.values(params)
-    values = np.array([numbers[name] for name in plan.parameters], dtype=np.float64)
-    widths = plan.widths(numbers)
-    fill_fields(plan, X, key=key, start=start, values=values, widths=widths, out=out)
-
-
-@lru_cache(maxsize=64)
-def _load(text: str) -> Plan:
-    return Plan.from_json(text)
-
-
-def _fan(plan: Plan, params: Mapping[str, Any], dimension: int) -> float:
-    """Cost of one network at one point, in products."""
-    widths = plan.widths(params)
-    return float(sum(a * (b + 10) for a, b in zip(widths, (dimension, *widths), strict=False)))
 
 
 @contextmanager

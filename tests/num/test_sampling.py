@@ -12,6 +12,7 @@ from nnft_num import sampling
 from nnft_num.moments import moments_from_fields
 from nnft_num.plans import Plan
 from nnft_num.sampling import sample_fields, sample_moments
+from nnft_num.sources import Source
 from nnft_sym.language.errors import SpecificationError
 from tests.num.example_plans import ERF, OUTPUTS, data, dense, scalar
 
@@ -20,7 +21,8 @@ KEY = (11, 12)
 
 def run(executor=None, networks=20_001, **changes):
     options = {"max_order": 4, "key": KEY, "params": ERF.params} | changes
-    return sample_moments(ERF.plan, ERF.X, networks=networks, executor=executor, **options)
+    source = Source(plan=ERF.plan, X=ERF.X, params=options.pop("params"))
+    return sample_moments(source, networks=networks, executor=executor, **options)
 
 
 class Shuffled(Executor):
@@ -88,9 +90,8 @@ def test_different_keys_give_different_networks():
 @pytest.mark.parametrize("networks", [1, 5, 130, 4099])
 def test_moments_are_those_of_the_raw_fields(networks):
     fields = sample_fields(OUTPUTS.plan, OUTPUTS.X, networks, KEY, OUTPUTS.params)
-    streamed = sample_moments(
-        OUTPUTS.plan, OUTPUTS.X, networks=networks, max_order=3, key=KEY, params=OUTPUTS.params
-    )
+    source = Source(plan=OUTPUTS.plan, X=OUTPUTS.X, params=OUTPUTS.params)
+    streamed = sample_moments(source, networks=networks, max_order=3, key=KEY)
     assert streamed.dimension == 9
     direct = moments_from_fields(fields.reshape(networks, 9), max_order=3)
     assert np.array_equal(streamed.counts, direct.counts)
@@ -178,8 +179,9 @@ def test_progress_is_shown_only_when_asked_or_at_a_terminal(capsys):
 def test_fields_that_diverge_are_refused():
     one = scalar("1", normals=0)
     plan = Plan.from_dict(data("", [dense("1/z", weight=one, bias=None, width="1")], weights=[one]))
+    source = Source(plan=plan, X=np.array([0.0, 1.0]), params={})
     with pytest.raises(SpecificationError, match="NaN or infinity"):
-        sample_moments(plan, [0.0, 1.0], networks=10, max_order=2, key=KEY, params={})
+        sample_moments(source, networks=10, max_order=2, key=KEY)
     with pytest.raises(SpecificationError, match="NaN or infinity"):
         sample_fields(plan, [0.0, 1.0], 10, KEY, {})
 
