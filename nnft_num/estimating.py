@@ -27,7 +27,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from nnft_num.kstatistics import MAX_ORDER, k_statistics
 from nnft_num.moments import Moments, moments_from_fields, order_offsets
-from nnft_num.routes import GIVEN, Route
+from nnft_num.routes import GIVEN, Route, find_route
+from nnft_num.runs import Provenance
 from nnft_num.tails import effective_freedom, heavy_entries, tail_indices
 from nnft_sym.language.errors import SpecificationError
 from nnft_sym.tensors import SymmetricTensor, multi_indices
@@ -37,6 +38,7 @@ __all__ = [
     "Estimate",
     "OutputBlock",
     "estimate_from_fields",
+    "estimate_of",
     "wanted_orders",
 ]
 
@@ -159,6 +161,8 @@ class Estimate:
         Hash of the plan that was sampled, None for fields from elsewhere.
     key : tuple of two int or None
         Key of the draws.
+    provenance : Provenance or None
+        What was sampled, over which networks and by which versions.
 
     Raises
     ------
@@ -182,6 +186,7 @@ class Estimate:
     route: Route
     plan_hash: str | None = None
     key: tuple[int, int] | None = None
+    provenance: Provenance | None = None
 
     def __post_init__(self) -> None:
         orders = wanted_orders(self.orders)
@@ -276,6 +281,36 @@ class Estimate:
             tail_index=tails.reshape(self.points, self.outputs_count),
             heavy_tailed=SymmetricTensor(order, dimension, heavy),
         )
+
+
+def estimate_of(moments: Moments, orders: Iterable[int], provenance: Provenance) -> Estimate:
+    """Estimate correlators from the moments of a sampled source.
+
+    Parameters
+    ----------
+    moments : Moments
+        Sums of the rows of the source.
+    orders : iterable of int
+        Orders to estimate.
+    provenance : Provenance
+        What was sampled.
+
+    Raises
+    ------
+    SpecificationError
+        If there are too few networks, or a sum is not finite.
+    """
+    source = provenance.source
+    return Estimate(
+        moments=moments,
+        orders=wanted_orders(orders),
+        points=len(source.X),
+        outputs_count=source.plan.outputs,
+        route=find_route(source.route),
+        plan_hash=source.plan.hash,
+        key=provenance.key,
+        provenance=provenance,
+    )
 
 
 def estimate_from_fields(

@@ -60,3 +60,7 @@ class AccuracyError(NNFTError, ArithmeticError):
 
 class InfiniteMomentError(NNFTError, ArithmeticError):
     """A moment that is infinite or undefined for the parameters given."""
+
+
+class StorageError(NNFTError, OSError):
+    """A run file that is missing, foreign, damaged, of another run, or cannot be written."""

@@ -59,6 +59,7 @@ class Shuffled(Executor):
 @pytest.fixture
 def small_tasks(monkeypatch):
     monkeypatch.setattr(sampling, "_TASK_WORK", 4e5)
+    monkeypatch.setattr(sampling, "_TASK_SECONDS", 0.0)
 
 
 @pytest.mark.usefixtures("small_tasks")
@@ -126,6 +127,9 @@ def test_memory_does_not_grow_with_the_number_of_networks():
     assert peaks[1] < 0.1 * 400_000 * len(ERF.X) * 8
 
 
+REFUSED = SpecificationError(expected="a", came="b", remedy="c")
+
+
 class Failing(ThreadPoolExecutor):
     """Hands back a failure first, and remembers what else was asked for."""
 
@@ -143,7 +147,7 @@ class Failing(ThreadPoolExecutor):
 
 
 @pytest.mark.usefixtures("small_tasks")
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("worker died")], ids=repr)
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), REFUSED], ids=["interrupt", "our own"])
 def test_an_interrupted_run_cancels_what_is_waiting(error):
     with Failing(error) as pool:
         with pytest.raises(type(error)):
@@ -154,6 +158,7 @@ def test_an_interrupted_run_cancels_what_is_waiting(error):
 
 def test_the_number_of_waiting_tasks_is_bounded(monkeypatch):
     monkeypatch.setattr(sampling, "_TASK_WORK", 1e5)
+    monkeypatch.setattr(sampling, "_TASK_SECONDS", 0.0)
     pool, most = Shuffled(seed=3), 0
     submit = pool.submit
 
