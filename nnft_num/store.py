@@ -356,9 +356,7 @@ def _validated(contents: Contents) -> _Kept:
         max_order=run.max_order,
         layout=layout,
         ranges=ranges,
-        environments=tuple(
-            {str(name): str(value) for name, value in each.items()} for each in head["environments"]
-        ),
+        environments=tuple(_environment(each) for each in head["environments"]),
         counts=contents.arrays["counts"],
         table=contents.arrays["sums"],
         maxima=contents.arrays["maxima"],
@@ -377,6 +375,12 @@ def _validated(contents: Contents) -> _Kept:
     if not right:
         raise ValueError("sums that do not fit the networks, points and orders they claim")
     return kept
+
+
+def _environment(data: object) -> dict[str, str]:
+    if not isinstance(data, dict) or not all(isinstance(value, str) for value in data.values()):
+        raise ValueError(f"{data!r:.80} in place of versions by name")
+    return data
 
 
 def _require_same(path: Path, kept: _Kept, run: Run) -> None:
