@@ -55,7 +55,7 @@ class NotDerivedError(NNFTError, NotImplementedError):
 
 
 class AccuracyError(NNFTError, ArithmeticError):
-    """An integral that could not be evaluated to the accuracy asked for."""
+    """An integral or an estimate that could not be had to the accuracy asked for."""
 
 
 class InfiniteMomentError(NNFTError, ArithmeticError):
