@@ -34,6 +34,9 @@ _TASK_WORK = 5e7
 
 _TASK_SECONDS = 0.3
 
+_TASK_BYTES = 2**21
+"""Sums that a task of several segments gives back."""
+
 _CHUNK_BYTES = 2**17
 """Rows kept between the kernel and the sums."""
 
@@ -253,6 +256,7 @@ class _Size:
 
     def __init__(self, run: Run, workers: int) -> None:
         self.networks = max(LANES, int(_TASK_WORK / run.work))
+        self.segments = max(1, _TASK_BYTES // (8 * run.unique))
         self.workers = workers
 
     def learn(self, task: list[Segment], seconds: float) -> None:
@@ -270,7 +274,7 @@ def _tasks(segments: Iterator[Segment], left: int, size: _Size) -> Iterator[list
     for segment in segments:
         task.append(segment)
         summed = segment.stop - task[0].start
-        if summed >= size.now(left):
+        if summed >= size.now(left) or len(task) == size.segments:
             left -= summed
             yield task
             task = []
