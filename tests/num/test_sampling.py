@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-import multiprocessing
 import random
 import tracemalloc
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -73,15 +72,6 @@ def test_the_schedule_does_not_change_a_bit():
     for other in others:
         assert np.array_equal(other.table, reference.table)
         assert np.array_equal(other.maxima, reference.maxima)
-
-
-def test_processes_give_the_same_bits():
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as pool:
-        elsewhere = run(pool, networks=3001)
-    here = run(networks=3001)
-    assert np.array_equal(elsewhere.table, here.table)
-    assert np.array_equal(elsewhere.maxima, here.maxima)
 
 
 def test_different_keys_give_different_networks():
