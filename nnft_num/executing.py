@@ -84,7 +84,7 @@ class Calls:
 
     def __exit__(self, *exception: object) -> None:
         if self._own:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool.shutdown(wait=True)
 
     @property
     def workers(self) -> int:
@@ -171,7 +171,7 @@ class Calls:
             error.add_note(f"{_RENEWALS} executors in a row broke before they gave a result")
             raise error
         if self._own:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool.shutdown(wait=False)
         where = "in threads here" if self._make is _threads else "on a fresh executor"
         _warn(f"{_words(error)}; what was lost is summed again {where}")
         self._pool, self._own = self._fresh(), True

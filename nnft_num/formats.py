@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 from nnft_sym.language.errors import SpecificationError, StorageError
 
 __all__ = ["Contents", "read_contents", "require_format", "sweep", "write_contents"]
+
+Buffer = bytes | memoryview
 
 _MAGIC = b"nnft-seal/1:"
 _SEAL_FILE = "nnft-seal"
@@ -138,7 +140,7 @@ def read_contents(path: Path, names: Mapping[str, tuple[str, ...]]) -> Contents:
 # --- seals
 
 
-def _sealed(data: bytes) -> list[bytes]:
+def _sealed(data: Buffer) -> list[Buffer]:
     return [data, _MAGIC, hashlib.sha256(data).digest()]
 
 
@@ -164,7 +166,7 @@ def _seal_of(files: Mapping[str, bytes]) -> bytes:
 # --- netCDF
 
 
-def _to_netcdf(contents: Contents) -> bytes:
+def _to_netcdf(contents: Contents) -> Buffer:
     import h5netcdf
     import h5py
 
@@ -180,7 +182,7 @@ def _to_netcdf(contents: Contents) -> bytes:
         # a variable and not an attribute: those end at 64 kB
         text = file.create_variable("provenance", (), dtype=h5py.string_dtype())
         text[...] = contents.text
-    return buffer.getvalue()
+    return buffer.getbuffer()
 
 
 def _from_netcdf(
@@ -277,7 +279,7 @@ def _read_directory(path: Path) -> dict[str, bytes]:
 # --- writing
 
 
-def _write(path: Path, parts: list[bytes]) -> None:
+def _write(path: Path, parts: Sequence[Buffer]) -> None:
     with path.open("wb") as file:
         for part in parts:
             file.write(part)
@@ -316,6 +318,8 @@ def _remove(path: Path) -> None:
 
 
 def _sync(folder: Path) -> None:
+    if os.name != "posix":
+        return  # there folders have no handle to flush
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -117,6 +117,29 @@ def test_a_killed_worker_costs_time_and_no_bit(name, reference):
         assert lost or name == "dask"
 
 
+def test_a_pool_that_lost_a_worker_is_made_anew(reference):
+    context = multiprocessing.get_context("fork")
+    made = []
+
+    def make():
+        pool = ProcessPoolExecutor(2, mp_context=context)
+        pool.submit(os.getpid).result()
+        made.append(pool)
+        return pool if len(made) > 1 else Killer(pool, lambda: list(pool._processes))
+
+    with pytest.warns(LostWorkWarning, match="on a fresh executor"):
+        assert np.array_equal(table(make), reference)
+    made[0].shutdown()
+    assert len(made) == 2
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        made[1].submit(os.getpid)
+
+
+def test_executors_of_other_makers_are_shut_down_as_they_allow():
+    loky = pytest.importorskip("loky")
+    assert powers(lambda: loky.ProcessPoolExecutor(1), 3) == EXPECTED[:3]
+
+
 def test_mpi_gives_the_same_bits(tmp_path):
     pytest.importorskip("mpi4py")
     beside = os.path.dirname(sys.executable)

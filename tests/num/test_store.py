@@ -118,6 +118,20 @@ def killed_at(event, run):
 
             return wrapper
 
+        @counted
+        def half_way():
+            """Stand where half of a file is written."""
+
+        def in_halves(path, parts):
+            data = b"".join(parts)
+            with path.open("wb") as file:
+                for half in (data[: len(data) // 2], data[len(data) // 2 :]):
+                    file.write(half)
+                    file.flush()
+                    half_way()
+                os.fsync(file.fileno())
+
+        formats._write = in_halves
         os.fsync, os.replace = counted(os.fsync), counted(os.replace)
         runs.Sums.add = counted(runs.Sums.add)
         formats._remove = counted(formats._remove)
@@ -133,7 +147,7 @@ def killed_at(event, run):
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.usefixtures("eager")
-@pytest.mark.parametrize(("suffix", "step"), [("nc", 1), ("zarr", 2)])
+@pytest.mark.parametrize(("suffix", "step"), [("nc", 1), ("zarr", 5)])
 def test_a_run_killed_at_any_moment_goes_on_to_the_same_bits(tmp_path, reference, suffix, step):
     path, kills, done = tmp_path / f"run.{suffix}", 0, -1
     while killed_at(1 + step * kills, lambda: sampled(path)):
@@ -143,7 +157,7 @@ def test_a_run_killed_at_any_moment_goes_on_to_the_same_bits(tmp_path, reference
         before, done = done, nm.load(path).networks
         assert done >= before
         assert kills < 300
-    assert kills > 20
+    assert kills > 10
     assert same(nm.load(path), reference)
     assert same(sampled(path), reference)
     assert os.listdir(tmp_path) == [path.name]
