@@ -242,7 +242,7 @@ def _from_zarr(
 def _require_plain(
     path: Path, files: Mapping[str, bytes], names: Mapping[str, tuple[str, ...]]
 ) -> None:
-    """Refuse any codec but plain numbers: Zarr has codecs that unpickle what they read."""
+    """Refuse any codec but plain numbers: a file could name one that runs code of its own."""
     for name in ("", *names):
         place = f"{name}/zarr.json" if name else "zarr.json"
         try:
