@@ -7,75 +7,26 @@ parses text through the allow-list of the little language and executes nothing.
 
 from __future__ import annotations
 
-import json
 import time
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import NoReturn
-
-import numpy as np
-from numpy.typing import NDArray
 
 from nnft_num.estimating import Estimate, estimate_of, wanted_orders
-from nnft_num.formats import Contents, read_contents, require_format, sweep, write_contents
-from nnft_num.layouts import Layout
-from nnft_num.moments import Moments
+from nnft_num.formats import require_format, sweep
+from nnft_num.runfiles import Kept, read_run, refuse, write_run
 from nnft_num.runs import Provenance, Run, Sums, environment
-from nnft_num.sources import Source
 from nnft_sym.language.errors import SpecificationError, StorageError
 
 __all__ = ["Checkpoints", "StorageWarning", "load", "merge", "save"]
 
-FORMAT = "nnft-run/1"
-
-_DIMENSIONS = {
-    "counts": ("group",),
-    "sums": ("group", "monomial"),
-    "maxima": ("group", "field"),
-    "points": ("point", "coordinate"),
-}
-
 _INTERVAL = 20.0
 """Seconds between checkpoints; longer where writing one takes more than a twentieth of it."""
-
-_TITLE = "Sums of products of the fields of random networks, by groups of networks"
 
 
 class StorageWarning(RuntimeWarning):
     """A checkpoint could not be written; the run goes on and the last one stands."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Kept:
-    """What a run file says."""
-
-    source: Source
-    key: tuple[int, int]
-    orders: tuple[int, ...]
-    max_order: int
-    layout: Layout | None
-    ranges: tuple[tuple[int, int], ...]
-    environments: tuple[Mapping[str, str], ...]
-    counts: NDArray[np.int64]
-    table: NDArray[np.float64]
-    maxima: NDArray[np.float64]
-
-    @property
-    def networks(self) -> int:
-        return sum(stop - start for start, stop in self.ranges)
-
-    def moments(self) -> Moments:
-        held = np.flatnonzero(self.counts)
-        return Moments(
-            dimension=self.source.dimension,
-            max_order=self.max_order,
-            counts=self.counts[held],
-            table=self.table[held],
-            maxima=self.maxima[held],
-        )
 
 
 class Checkpoints:
@@ -104,7 +55,7 @@ class Checkpoints:
     def key(self) -> tuple[int, int] | None:
         """Key of the run in the file, None where there is no file yet."""
         sweep(self.path)
-        return _read(self.path).key if self.path.exists() else None
+        return read_run(self.path).key if self.path.exists() else None
 
     def resumed(self, run: Run) -> Sums:
         """Sums of the run as the file has them; a file is begun where there is none.
@@ -118,7 +69,7 @@ class Checkpoints:
         sweep(self.path)
         sums = Sums(run)
         if self.path.exists():
-            kept = _read(self.path)
+            kept = read_run(self.path)
             _require_same(self.path, kept, run)
             rows = len(kept.counts)
             sums.done = kept.networks
@@ -128,7 +79,7 @@ class Checkpoints:
             try:
                 self._write(sums)
             except OSError as error:
-                _refuse(self.path, "a place to write to", str(error), "name another place")
+                refuse(self.path, "a place to write to", str(error), "name another place")
         return sums
 
     def reached(self, sums: Sums) -> None:
@@ -171,7 +122,7 @@ class Checkpoints:
     def _write(self, sums: Sums) -> None:
         run, rows = sums.run, len(sums.counts)
         first = run.layout.first
-        kept = _Kept(
+        kept = Kept(
             source=run.source,
             key=run.key,
             orders=self.orders,
@@ -183,7 +134,7 @@ class Checkpoints:
             table=sums.table[:rows],
             maxima=sums.maxima[:rows],
         )
-        write_contents(self.path, _contents(kept))
+        write_run(self.path, kept)
 
 
 def save(estimate: Estimate, path: str | PathLike[str]) -> None:
@@ -206,10 +157,10 @@ def save(estimate: Estimate, path: str | PathLike[str]) -> None:
     target = Path(path).absolute()
     require_format(target)
     if target.exists():
-        _refuse(target, "a new file", "one that exists", "name another file")
+        refuse(target, "a new file", "one that exists", "name another file")
     origin = _origin(estimate)
     moments = estimate.moments
-    kept = _Kept(
+    kept = Kept(
         source=origin.source,
         key=origin.key,
         orders=estimate.orders,
@@ -222,9 +173,9 @@ def save(estimate: Estimate, path: str | PathLike[str]) -> None:
         maxima=moments.maxima,
     )
     try:
-        write_contents(target, _contents(kept))
+        write_run(target, kept)
     except OSError as error:
-        _refuse(target, "a place to write to", str(error), "name another place")
+        refuse(target, "a place to write to", str(error), "name another place")
 
 
 def load(path: str | PathLike[str]) -> Estimate:
@@ -244,9 +195,9 @@ def load(path: str | PathLike[str]) -> Estimate:
     """
     target = Path(path).absolute()
     require_format(target)
-    kept = _read(target)
+    kept = read_run(target)
     if not kept.ranges:
-        _refuse(target, "networks", "a run that has only begun", "let it run on")
+        refuse(target, "networks", "a run that has only begun", "let it run on")
     provenance = Provenance(
         source=kept.source, key=kept.key, ranges=kept.ranges, environments=kept.environments
     )
@@ -300,97 +251,14 @@ def _origin(estimate: Estimate) -> Provenance:
     return estimate.provenance
 
 
-def _contents(kept: _Kept) -> Contents:
-    head = {
-        "format": FORMAT,
-        "source": kept.source.to_dict(),
-        "key": list(kept.key),
-        "orders": list(kept.orders),
-        "max_order": kept.max_order,
-        "layout": None if kept.layout is None else kept.layout.to_dict(),
-        "ranges": [list(each) for each in kept.ranges],
-        "environments": [dict(each) for each in kept.environments],
-    }
-    return Contents(
-        arrays={
-            "counts": kept.counts,
-            "sums": kept.table,
-            "maxima": kept.maxima,
-            "points": kept.source.X,
-        },
-        dimensions=_DIMENSIONS,
-        text=json.dumps(head, sort_keys=True),
-        labels={
-            "title": _TITLE,
-            "plan_hash": kept.source.plan.hash,
-            "source_hash": kept.source.hash,
-            "route": kept.source.route,
-            "precision": kept.source.precision,
-            "networks": kept.networks,
-        },
-    )
-
-
-def _read(path: Path) -> _Kept:
-    contents = read_contents(path, _DIMENSIONS)
-    try:
-        return _validated(contents)
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        # SpecificationError is a ValueError: what it says of the data holds of the file
-        _refuse(path, "a run", f"{error!s:.300}", "write it again with nnft_num")
-
-
-def _validated(contents: Contents) -> _Kept:
-    head = json.loads(contents.text)
-    if head["format"] != FORMAT:
-        raise ValueError(f"format {head['format']!r} in place of {FORMAT!r}")
-    layout = None if head["layout"] is None else Layout.from_dict(head["layout"])
-    stub = head["layout"] or {"first": 0, "networks": 1, "groups": 1, "segment": 16}
-    keys = ("source", "key", "max_order")
-    run = Run.from_dict({name: head[name] for name in keys} | {"layout": stub})
-    ranges = tuple((int(start), int(stop)) for start, stop in head["ranges"])
-    kept = _Kept(
-        source=run.source,
-        key=run.key,
-        orders=wanted_orders(head["orders"]),
-        max_order=run.max_order,
-        layout=layout,
-        ranges=ranges,
-        environments=tuple(_environment(each) for each in head["environments"]),
-        counts=contents.arrays["counts"],
-        table=contents.arrays["sums"],
-        maxima=contents.arrays["maxima"],
-    )
-    expected = kept.counts if layout is None else layout.counts(kept.networks)
-    shapes = ((len(expected), run.unique), (len(expected), run.source.dimension))
-    right = (
-        kept.counts.ndim == 1
-        and np.array_equal(kept.counts, expected)
-        and kept.counts.sum() == kept.networks
-        and (kept.counts >= 0).all()
-        and (kept.table.shape, kept.maxima.shape) == shapes
-        and (layout is None or ranges in ((), ((layout.first, layout.first + kept.networks),)))
-        and np.array_equal(contents.arrays["points"], run.source.X)
-    )
-    if not right:
-        raise ValueError("sums that do not fit the networks, points and orders they claim")
-    return kept
-
-
-def _environment(data: object) -> dict[str, str]:
-    if not isinstance(data, dict) or not all(isinstance(value, str) for value in data.values()):
-        raise ValueError(f"{data!r:.80} in place of versions by name")
-    return data
-
-
-def _require_same(path: Path, kept: _Kept, run: Run) -> None:
+def _require_same(path: Path, kept: Kept, run: Run) -> None:
     if kept.layout is None:
-        _refuse(path, "a run", "a merged or saved estimate", "continue with first= in a new file")
+        refuse(path, "a run", "a merged or saved estimate", "continue with first= in a new file")
     found = Run(
         source=kept.source, key=kept.key, max_order=kept.max_order, layout=kept.layout
     ).differences(run)
     if found:
-        _refuse(
+        refuse(
             path,
             "the run that is asked for",
             f"one that differs in {', '.join(found)}",
@@ -400,7 +268,7 @@ def _require_same(path: Path, kept: _Kept, run: Run) -> None:
     mine, its = (_versions(each) for each in (environment(), *kept.environments[:1]))
     if mine != its:
         changed = [f"{name} {its.get(name)}" for name in mine if its.get(name) != mine[name]]
-        _refuse(
+        refuse(
             path,
             "a run by the versions in use, which its bits depend on",
             f"one by {', '.join(changed)}",
@@ -411,7 +279,3 @@ def _require_same(path: Path, kept: _Kept, run: Run) -> None:
 
 def _versions(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name != "processor"}
-
-
-def _refuse(path: Path, expected: str, came: str, remedy: str) -> NoReturn:
-    raise StorageError(expected=f"{expected} in {path}", came=came, remedy=remedy)

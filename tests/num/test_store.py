@@ -17,7 +17,7 @@ import pytest
 
 import nnft_num as nm
 import nnft_sym as nn
-from nnft_num import formats, runs, sampling, store
+from nnft_num import formats, runfiles, runs, sampling, store
 from nnft_num.formats import Contents, read_contents, write_contents
 from nnft_num.store import StorageWarning
 from nnft_sym.language.errors import SpecificationError, StorageError
@@ -152,7 +152,7 @@ def test_a_run_killed_at_any_moment_goes_on_to_the_same_bits(tmp_path, reference
     path, kills, done = tmp_path / f"run.{suffix}", 0, -1
     while killed_at(1 + step * kills, lambda: sampled(path)):
         kills += 1
-        if done < 0 and (not path.exists() or not store._read(path).networks):
+        if done < 0 and (not path.exists() or not runfiles.read_run(path).networks):
             continue
         before, done = done, nm.load(path).networks
         assert done >= before
@@ -251,7 +251,7 @@ def test_a_missing_library_is_named(tmp_path, monkeypatch):
 
 def forged(path, change=lambda head: None, **arrays):
     """Rewrite a run with other contents, under a seal that holds."""
-    contents = read_contents(path, store._DIMENSIONS)
+    contents = read_contents(path, runfiles.DIMENSIONS)
     head = json.loads(contents.text)
     change(head)
     other = Contents(
@@ -383,14 +383,14 @@ def test_a_disk_that_is_full_at_once_stops_the_run_before_it_begins(tmp_path, su
 @pytest.mark.usefixtures("eager")
 @SUFFIXES
 def test_a_disk_that_is_full_for_a_while_loses_nothing(tmp_path, reference, suffix, monkeypatch):
-    calls, write = itertools.count(), store.write_contents
+    calls, write = itertools.count(), runfiles.write_contents
 
     def sometimes(path, contents):
         if 2 < next(calls) < 5:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         write(path, contents)
 
-    monkeypatch.setattr(store, "write_contents", sometimes)
+    monkeypatch.setattr(runfiles, "write_contents", sometimes)
     with pytest.warns(StorageWarning, match="No space left"):
         kept = sampled(tmp_path / f"run.{suffix}")
     assert same(kept, reference)
