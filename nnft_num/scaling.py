@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from math import comb
 from typing import Any
@@ -16,6 +15,7 @@ from nnft_num import reports
 from nnft_num.checking import OrderReport, Report, confront
 from nnft_num.draws import key_from_rng
 from nnft_num.estimating import Estimate, wanted_orders
+from nnft_num.executing import ExecutorLike
 from nnft_num.front import correlators, evaluated, merged
 from nnft_num.slopes import Amplitude, Slope, deviation, fit_slope, projection
 from nnft_num.verdicts import Criterion, Verdict, joined
@@ -100,7 +100,7 @@ def sweep(
     level: float = 0.01,
     resolution: float = 5.0,
     route: str = "parameters",
-    executor: Executor | None = None,
+    executor: ExecutorLike = None,
     progress: bool | None = None,
     params: Mapping[str, Any] | None = None,
     **values: Any,

@@ -27,6 +27,7 @@ from nnft_num.estimating import Estimate, wanted_orders
 from nnft_num.front import merged
 from nnft_num.sampling import sample_moments
 from nnft_num.tangent_estimates import GRADIENTS, TangentEstimate
+from nnft_num.tangent_sources import TangentSource
 from nnft_num.verdicts import Criterion, gaussian_freedom, skewness
 from nnft_sym.correlators import Correlator
 from nnft_sym.exactness import Kind
@@ -125,12 +126,10 @@ def tangent(
         require_seen(net)
     key = key_from_rng(rng)
     moments = sample_moments(
-        plan,
-        points,
+        TangentSource(plan=plan, X=points, params=numbers),
         networks=networks,
         max_order=wanted[-1],
         key=key,
-        params=numbers,
         executor=executor,
         progress=progress,
     )

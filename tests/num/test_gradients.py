@@ -18,6 +18,7 @@ from nnft_num.backpropagation import fill_tangents, tangent_source
 from nnft_num.differentiating import compile_tangent, leaps
 from nnft_num.gradients import TangentPlan
 from nnft_num.sampling import sample_fields, sample_moments
+from nnft_num.tangent_sources import TangentSource
 from nnft_sym.language import LanguageError, evaluate
 from nnft_sym.language.errors import NotDerivedError, SpecificationError
 from tests.num import gradient_oracle as oracle
@@ -205,10 +206,8 @@ def test_slopes_are_those_of_finite_differences():
 
 
 def run(executor=None, networks=20_001, net=CASES["two layers"][0], params=CASES["two layers"][1]):
-    return sample_moments(
-        compile_tangent(net), X2, networks=networks, max_order=2, key=KEY, params=params,
-        executor=executor,
-    )  # fmt: skip
+    source = TangentSource(plan=compile_tangent(net), X=X2, params=params)
+    return sample_moments(source, networks=networks, max_order=2, key=KEY, executor=executor)
 
 
 def test_the_schedule_does_not_change_a_bit(monkeypatch):
