@@ -20,7 +20,7 @@ from nnft_num.formats import Contents, read_contents, write_contents
 from nnft_num.layouts import Layout
 from nnft_num.moments import Moments
 from nnft_num.runs import Run
-from nnft_num.sources import RowSource, Source
+from nnft_num.sources import RowSource
 from nnft_sym.language.errors import StorageError
 
 __all__ = ["DIMENSIONS", "Kept", "read_run", "refuse", "write_run"]
