@@ -90,6 +90,12 @@ class Activation:
             return given
         if isinstance(given, str):
             expression = to_sympy(parse(given))
+            if expression.is_Symbol and len(expression.name) > 1:
+                raise SpecificationError(
+                    expected="an activation as an expression",
+                    came=f"the bare name {given!r}, which as a variable would be the identity",
+                    remedy="write nn.ReLU() or 'max(z, 0)', say; the identity is 'z'",
+                )
         elif isinstance(given, sp.Expr):
             expression = given
         else:

@@ -39,6 +39,13 @@ def test_functions_that_are_defined_pass(text):
     assert np.isfinite(values).all()
 
 
+@pytest.mark.parametrize("name", ["relu", "gelu", "softplus", "Z1"])
+def test_a_bare_name_is_no_identity(name):
+    with pytest.raises(nn.SpecificationError, match="bare name"):
+        nn.shallow(name)
+    assert nn.kernel(nn.shallow("t")).expr == nn.kernel(nn.shallow(nn.Identity())).expr
+
+
 @pytest.mark.parametrize("given", [a * z, "a*z", sp.erf(z) + a, "erf(z) + cos(t)"])
 def test_two_symbols(given):
     with pytest.raises(nn.SpecificationError, match="one symbol"):
