@@ -96,7 +96,8 @@ class _Adaptive:
         self.neuron, self.X, self.combinations, self.orders = neuron, X, combinations, orders
         self.axes = ordered_axes(neuron, weight, axes)
         self.creases = Creases(neuron, weight, inputs, X, combinations, self.axes)
-        self.nodes, self.rules = cell_rule(len(self.axes))
+        self.rule = cell_rule(len(self.axes))
+        self.nodes, self.rules = self.rule.nodes, self.rule.weights
         symbols = tuple(axis.symbol for axis in self.axes)
         given = (*inputs, *combinations.names, *symbols)
         self.h = sp.lambdify(given, neuron, modules=["scipy", "numpy"])
@@ -324,6 +325,10 @@ class _Adaptive:
         root = density[..., None] ** (1 / highest)
         with np.errstate(all="ignore"):
             scaled = np.where(root > 0, h * root, 0.0)
+        # A singularity at an end is no feature that the nodes have missed.
+        scaled[:, ~self.rule.inside] = np.nan_to_num(
+            scaled[:, ~self.rule.inside], nan=0.0, posinf=0.0, neginf=0.0
+        )
         volume = measure * self.combinations.probabilities[cells.member][:, None]
         return scaled, {k: volume * density ** (1 - k / highest) for k in self.orders}
 
@@ -335,12 +340,9 @@ class _Adaptive:
         found = []
         for k, sums in self._sums(h, weights).items():
             with np.errstate(all="ignore"):
-                parts = np.abs(sums[:, :, 1:])
-                in_u = np.max(parts[:, :, :3], axis=2)
-                in_v = np.max(parts[:, :, 3:6], axis=2, initial=0.0)
-                error = in_u + in_v + np.sum(parts[:, :, 6:], axis=2)
+                in_u, in_v, hidden = self.rule.errors(sums)
                 sizes = np.einsum("bq,q,bqn->bn", weights[k], self.rules[0], np.abs(h) ** k)
-                error = _sharpened(error, np.max(sizes, axis=1, keepdims=True))
+                error = hidden + _sharpened(in_u + in_v, np.max(sizes, axis=1, keepdims=True))
             finite = np.isfinite(error)
             error, in_u, in_v = (
                 np.where(finite, e, big) for e, big in ((error, np.inf), (in_u, 0.0), (in_v, 0.0))
