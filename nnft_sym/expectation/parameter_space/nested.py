@@ -18,7 +18,7 @@ from nnft_sym.expectation.parameter_space.cells import Cells, cell_rule
 from nnft_sym.expectation.parameter_space.events import Axis
 from nnft_sym.expectation.parameter_space.product_sums import finite_sum, products
 from nnft_sym.expectation.parameter_space.strips import Combinations, Creases, ordered_axes
-from nnft_sym.language.errors import AccuracyError, InfiniteMomentError
+from nnft_sym.language.errors import AccuracyError, InfiniteMomentError, SpecificationError
 from nnft_sym.tensors import multi_indices, rank_of
 
 __all__ = ["Combinations", "integrate"]
@@ -28,6 +28,8 @@ Floats = NDArray[np.float64]
 _TOLERANCE = 2e-14
 _ACCEPTED = 1e-10
 _CELLS = 40_000
+# Values of products at nodes that are worth a convergence in doubt: some seconds.
+_WORK = 1 << 27
 _BUDGET = 1 << 22
 _DEPTH = 400
 _REACH = 8.0
@@ -74,6 +76,8 @@ def integrate(
     ------
     AccuracyError
         If the errors exceed 1e-10 of max_a E|h(x_a)|^k.
+    SpecificationError
+        If h is undefined on a part of the range of the coordinates.
     InfiniteMomentError
         If the integral over an infinite range diverges.
     """
@@ -112,7 +116,7 @@ class _Adaptive:
         for level in range(_DOUBLINGS + 1):
             before = {k: self.absolute[k].copy() for k in self.orders}
             cells = Cells.joined([self._cells(box) for box in self._rectangles(level)])
-            self._size_up(cells)
+            self._size_up(cells, is_first=level == 0)
             if all(np.isfinite([end for axis in self.axes for end in self._ends(axis)])):
                 self._add(cells)
                 self._probe()
@@ -212,17 +216,25 @@ class _Adaptive:
                 if side[1] > side[0]:
                     yield (*rest[0], side, *rest[1])
 
-    def _size_up(self, cells: Cells) -> None:
+    def _size_up(self, cells: Cells, is_first: bool) -> None:
         """Add the absolute moments ∫|h_a|^k over cells, unrefined, to the scales."""
         for batch in self._batches(cells):
             h, weights = self._evaluate(batch)
+            if is_first and np.any(np.all(np.isnan(h[:, self.rule.inside]), axis=1)):
+                raise SpecificationError(
+                    expected="a neuron that is a real number wherever its parameters may lie",
+                    came=f"{self.neuron}, which is undefined on a part of their range",
+                    remedy="take densities that live where it is defined, such as Uniform(0, 1)",
+                )
             for k in self.orders:
                 with np.errstate(all="ignore"):
                     sizes = np.einsum("bq,bqn->n", weights[k] * self.rules[0], np.abs(h) ** k)
                 self.absolute[k] += sizes
 
     def _add(self, cells: Cells) -> None:
-        processed, most = 0, _CELLS + 4 * len(cells)
+        entries = max(len(v) for v in self.value.values())
+        affordable = min(_CELLS, _WORK // (self.rules.shape[1] * entries))
+        processed, most = 0, affordable + 4 * len(cells)
         while len(cells):
             processed += len(cells)
             if processed > most:
