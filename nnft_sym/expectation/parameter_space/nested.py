@@ -18,7 +18,7 @@ from nnft_sym.expectation.parameter_space.cells import Cells, cell_rule
 from nnft_sym.expectation.parameter_space.events import Axis
 from nnft_sym.expectation.parameter_space.product_sums import finite_sum, products
 from nnft_sym.expectation.parameter_space.strips import Combinations, Creases, ordered_axes
-from nnft_sym.language.errors import AccuracyError, InfiniteMomentError
+from nnft_sym.language.errors import AccuracyError, InfiniteMomentError, SpecificationError
 from nnft_sym.tensors import multi_indices, rank_of
 
 __all__ = ["Combinations", "integrate"]
@@ -28,6 +28,8 @@ Floats = NDArray[np.float64]
 _TOLERANCE = 2e-14
 _ACCEPTED = 1e-10
 _CELLS = 40_000
+# Values of products at nodes that are worth a convergence in doubt: some seconds.
+_WORK = 1 << 27
 _BUDGET = 1 << 22
 _DEPTH = 400
 _REACH = 8.0
@@ -74,6 +76,8 @@ def integrate(
     ------
     AccuracyError
         If the errors exceed 1e-10 of max_a E|h(x_a)|^k.
+    SpecificationError
+        If h is undefined on a part of the range of the coordinates.
     InfiniteMomentError
         If the integral over an infinite range diverges.
     """
@@ -96,7 +100,8 @@ class _Adaptive:
         self.neuron, self.X, self.combinations, self.orders = neuron, X, combinations, orders
         self.axes = ordered_axes(neuron, weight, axes)
         self.creases = Creases(neuron, weight, inputs, X, combinations, self.axes)
-        self.nodes, self.rules = cell_rule(len(self.axes))
+        self.rule = cell_rule(len(self.axes))
+        self.nodes, self.rules = self.rule.nodes, self.rule.weights
         symbols = tuple(axis.symbol for axis in self.axes)
         given = (*inputs, *combinations.names, *symbols)
         self.h = sp.lambdify(given, neuron, modules=["scipy", "numpy"])
@@ -111,7 +116,7 @@ class _Adaptive:
         for level in range(_DOUBLINGS + 1):
             before = {k: self.absolute[k].copy() for k in self.orders}
             cells = Cells.joined([self._cells(box) for box in self._rectangles(level)])
-            self._size_up(cells)
+            self._size_up(cells, is_first=level == 0)
             if all(np.isfinite([end for axis in self.axes for end in self._ends(axis)])):
                 self._add(cells)
                 self._probe()
@@ -211,17 +216,25 @@ class _Adaptive:
                 if side[1] > side[0]:
                     yield (*rest[0], side, *rest[1])
 
-    def _size_up(self, cells: Cells) -> None:
+    def _size_up(self, cells: Cells, is_first: bool) -> None:
         """Add the absolute moments ∫|h_a|^k over cells, unrefined, to the scales."""
         for batch in self._batches(cells):
             h, weights = self._evaluate(batch)
+            if is_first and np.any(np.all(np.isnan(h[:, self.rule.inside]), axis=1)):
+                raise SpecificationError(
+                    expected="a neuron that is a real number wherever its parameters may lie",
+                    came=f"{self.neuron}, which is undefined on a part of their range",
+                    remedy="take densities that live where it is defined, such as Uniform(0, 1)",
+                )
             for k in self.orders:
                 with np.errstate(all="ignore"):
                     sizes = np.einsum("bq,bqn->n", weights[k] * self.rules[0], np.abs(h) ** k)
                 self.absolute[k] += sizes
 
     def _add(self, cells: Cells) -> None:
-        processed, most = 0, _CELLS + 4 * len(cells)
+        entries = max(len(v) for v in self.value.values())
+        affordable = min(_CELLS, _WORK // (self.rules.shape[1] * entries))
+        processed, most = 0, affordable + 4 * len(cells)
         while len(cells):
             processed += len(cells)
             if processed > most:
@@ -324,6 +337,10 @@ class _Adaptive:
         root = density[..., None] ** (1 / highest)
         with np.errstate(all="ignore"):
             scaled = np.where(root > 0, h * root, 0.0)
+        # A singularity at an end is no feature that the nodes have missed.
+        scaled[:, ~self.rule.inside] = np.nan_to_num(
+            scaled[:, ~self.rule.inside], nan=0.0, posinf=0.0, neginf=0.0
+        )
         volume = measure * self.combinations.probabilities[cells.member][:, None]
         return scaled, {k: volume * density ** (1 - k / highest) for k in self.orders}
 
@@ -335,12 +352,9 @@ class _Adaptive:
         found = []
         for k, sums in self._sums(h, weights).items():
             with np.errstate(all="ignore"):
-                parts = np.abs(sums[:, :, 1:])
-                in_u = np.max(parts[:, :, :3], axis=2)
-                in_v = np.max(parts[:, :, 3:6], axis=2, initial=0.0)
-                error = in_u + in_v + np.sum(parts[:, :, 6:], axis=2)
+                in_u, in_v, hidden = self.rule.errors(sums)
                 sizes = np.einsum("bq,q,bqn->bn", weights[k], self.rules[0], np.abs(h) ** k)
-                error = _sharpened(error, np.max(sizes, axis=1, keepdims=True))
+                error = hidden + _sharpened(in_u + in_v, np.max(sizes, axis=1, keepdims=True))
             finite = np.isfinite(error)
             error, in_u, in_v = (
                 np.where(finite, e, big) for e, big in ((error, np.inf), (in_u, 0.0), (in_v, 0.0))
