@@ -11,7 +11,11 @@ from sympy.polys.fields import FracElement
 
 from nnft_sym.expectation.half_spaces.bivariate import BivariateNormalCDF
 from nnft_sym.expectation.half_spaces.by_parts import Given, State, reduced
-from nnft_sym.expectation.half_spaces.rational import RationalFunctions
+from nnft_sym.expectation.half_spaces.rational import (
+    RationalFunctions,
+    cofactor,
+    determinant_of,
+)
 from nnft_sym.expectation.half_spaces.reading import Edge, EdgeTerm
 
 __all__ = ["written_moment"]
@@ -104,8 +108,8 @@ class _Product:
             pulls[a] = pulls[a] * self.noise[j] + self.threshold[j] * q[a]
             p[a], q[a] = p[a] * self.noise[j] + q[a], q[a] * self.noise[j]
         system = [[p[a] * self.K[a][b] + (q[a] if a == b else 0) for b in k] for a in k]
-        determinant = _determinant(system)
-        adjugate = [[_cofactor(system, b, a) for b in k] for a in k]
+        determinant = determinant_of(system)
+        adjugate = [[cofactor(system, b, a) for b in k] for a in k]
         gain = [[sum(self.K[a][c] * adjugate[c][b] for c in k) / determinant for b in k] for a in k]
         W = [[gain[a][b] * q[b] for b in k] for a in k]
         mean = [sum(W[a][b] * self.alpha[b] + gain[a][b] * pulls[b] for b in k) for a in k]
@@ -219,14 +223,3 @@ class _Product:
             scale *= inverse
         rho = self.field.write(W[a][b]) * scale
         return BivariateNormalCDF(*(x.xreplace(self.field.meanings) for x in (*arguments, rho)))
-
-
-def _determinant(matrix: _Matrix) -> Any:
-    if not matrix:
-        return 1
-    return sum(matrix[0][b] * _cofactor(matrix, 0, b) for b in range(len(matrix)))
-
-
-def _cofactor(matrix: _Matrix, a: int, b: int) -> Any:
-    minor = [row[:b] + row[b + 1 :] for i, row in enumerate(matrix) if i != a]
-    return (-1) ** (a + b) * _determinant(minor)
