@@ -126,9 +126,9 @@ def shorter_polynomial(polynomial: sp.Expr) -> sp.Expr:
 
     Examples
     --------
-    >>> x, y = sp.symbols("x y")
-    >>> shorter_polynomial(x * y - x**2), shorter_polynomial(x**2 + y)
-    (x*(-x + y), x**2 + y)
+    >>> x, y, z = sp.symbols("x y z")
+    >>> shorter_polynomial(x * y + x * z), shorter_polynomial(x**2 + y)
+    (x*(y + z), x**2 + y)
     """
     expanded = sp.expand(polynomial)
     if not expanded.is_Add or len(expanded.args) > _MOST_TERMS:

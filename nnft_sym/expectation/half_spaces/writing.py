@@ -18,7 +18,7 @@ from nnft_sym.expectation.half_spaces.rational import (
 )
 from nnft_sym.expectation.half_spaces.reading import Edge, EdgeTerm
 
-__all__ = ["written_moment"]
+__all__ = ["written_average_at", "written_moment"]
 
 _Matrix = list[list[Any]]
 # Growth, radicand, number of densities, special function.
@@ -38,11 +38,36 @@ def written_moment(factors: Sequence[Sequence[EdgeTerm]]) -> sp.Expr:
     >>> written_moment([edge_terms(sp.erf(Z))] * 2)
     2*asin(2*K_12/(sqrt(2*K_11 + 1)*sqrt(2*K_22 + 1)))/pi
     """
+    return _written(factors, frozenset())
+
+
+def written_average_at(threshold: sp.Expr, terms: Sequence[EdgeTerm]) -> sp.Expr | None:
+    r"""E[δ(z_1 - t) g(z_2)] in the symbols K_ab, None where g has too many half-spaces.
+
+    Examples
+    --------
+    >>> from nnft_sym.activations import Z
+    >>> from nnft_sym.expectation.half_spaces.reading import edge_terms
+    >>> written_average_at(sp.Integer(0), edge_terms(Z**2))
+    sqrt(2)*(K_11*K_22 - K_12**2)/(2*sqrt(pi)*K_11**(3/2))
+    """
+    for term in terms:
+        oscillates = sp.im(term.linear) != 0
+        if len(term.edges) > 1 or (term.edges and oscillates) or sp.im(term.quadratic) != 0:
+            return None
+    zero = sp.Integer(0)
+    edge = Edge(side=1, threshold=threshold, noise=zero, is_sign=False)
+    delta = EdgeTerm(polynomial=(sp.Integer(1),), linear=zero, quadratic=zero, edges=(edge,))
+    return _written([(delta,), terms], frozenset({0}))
+
+
+def _written(factors: Sequence[Sequence[EdgeTerm]], start: Given) -> sp.Expr:
+    """E[∏ φ_a(z_a)] with δ(y_j) in place of the half-spaces j in ``start``."""
     constants = [c for terms in factors for term in terms for c in _constants(term)]
     field = RationalFunctions(len(factors), constants)
     collected: dict[_Atom, FracElement] = {}
     for choice in product(*factors):
-        for atom, coefficient in _Product(field, choice).atoms():
+        for atom, coefficient in _Product(field, choice).atoms(start):
             collected[atom] = collected.get(atom, field.field(0)) + coefficient
     return _assembled(field, collected)
 
@@ -132,7 +157,7 @@ class _Product:
             before = before | {j}
         return self.field.normal(self.field.field(growth))
 
-    def atoms(self) -> list[tuple[_Atom, FracElement]]:
+    def atoms(self, start: Given) -> list[tuple[_Atom, FracElement]]:
         """Atoms with coefficients; an atom may come more than once."""
         states = {}
         for given, (_, mean, W) in self.given.items():
@@ -144,7 +169,7 @@ class _Product:
             states[given] = State(mean=mean, covariance=W, transfer=transfer)
         polynomials = [[self.field.constant(c) for c in term.polynomial] for term in self.choice]
         found: list[tuple[_Atom, FracElement]] = []
-        for given, coefficient in reduced(states, polynomials).items():
+        for given, coefficient in reduced(states, polynomials, start).items():
             if self.field.normal(self.field.field(coefficient)) == 0:
                 continue
             growth, radicand = self._growth(given), self.given[given][0]
