@@ -30,11 +30,16 @@ def _nodes(cuts):
     for low, high in pairwise([mpmath.mpf(-REACH), *inside, mpmath.mpf(REACH)]):
         half, middle = (high - low) / 2, (high + low) / 2
         # 24, 48 or 96 nodes.
-        degree = 4 if high - low < 3 else 5 if high - low < 12 else 6
+        degree = 4 if high - low < 4 else 5 if high - low < 11 else 6
         for x, w in _rule(degree, mpmath.mp.prec):
             at = middle + half * x
             found.append((at, half * w * mpmath.npdf(at)))
     return found
+
+
+def _scales(root):
+    """Cuts where functions of unit scale bend."""
+    return [0, -2 / root, 2 / root, -4 / root, 4 / root] if root > 1 else [0, -3, 3]
 
 
 def _numeric(phi):
@@ -47,7 +52,7 @@ def one_point(phi, variance, kinks=()):
     with mpmath.workdps(DIGITS):
         root = mpmath.sqrt(mpmath.mpf(variance.p) / variance.q)
         f = _numeric(phi)
-        cuts = [mpmath.mpf(t) / root for t in kinks] + [c / root for c in (-2, 2) if root > 1]
+        cuts = [mpmath.mpf(t) / root for t in kinks] + _scales(root)
         return mpmath.fsum(w * f(root * x) for x, w in _nodes(cuts))
 
 
@@ -58,7 +63,7 @@ def two_points(first, second, K11, K12, D, kinks=((), ())):
         root = mpmath.sqrt(K11)
         slope, spread = K12 / root, mpmath.sqrt(D / K11)
         f, g = _numeric(first), _numeric(second)
-        cuts = [mpmath.mpf(t) / root for t in kinks[0]]
+        cuts = [mpmath.mpf(t) / root for t in kinks[0]] + _scales(root)
         if slope:
             # Averages of the second function change within a few spreads of its kinks.
             met = [mpmath.mpf(t) / slope for t in kinks[1]]
@@ -69,7 +74,7 @@ def two_points(first, second, K11, K12, D, kinks=((), ())):
             if spread == 0:
                 inner = g(mean)
             else:
-                nodes = _nodes([(mpmath.mpf(t) - mean) / spread for t in kinks[1]])
+                nodes = _nodes([(t - mean) / spread for t in kinks[1]] or [0])
                 inner = mpmath.fsum(w * g(mean + spread * y) for y, w in nodes)
             total.append(weight * f(root * x) * inner)
         return mpmath.fsum(total)
