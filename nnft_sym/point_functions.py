@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from nnft_sym.combinatorics import Partition, shape
 from nnft_sym.exactness import Exactness
 from nnft_sym.expectation.covariances import DIMENSION
+from nnft_sym.expectation.exponential_sums import without_overflow
 from nnft_sym.expectation.law import Moments, NeuronLaw, relabelled
 from nnft_sym.expectation.precise.evaluator import PreciseEvaluator
 from nnft_sym.expectation.variables import collected_determinants, pair_geometries
@@ -298,7 +299,9 @@ class ClosedExpression:
         expression = collected_determinants(self.expression, self.order).xreplace(numbers)
         names = {key: sp.Dummy() for key in arguments}
         function = sp.lambdify(
-            list(names.values()), expression.xreplace(names), modules=["scipy", "numpy"]
+            list(names.values()),
+            without_overflow(expression).xreplace(names),
+            modules=["scipy", "numpy"],
         )
         with np.errstate(all="ignore"):
             value = np.asarray(function(*arguments.values()), dtype=np.float64)

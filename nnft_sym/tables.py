@@ -206,7 +206,7 @@ def _abbreviations() -> dict[sp.Symbol, sp.Expr]:
     found = {sp.Symbol(r"\vartheta"): sp.acos(K12 / (sp.sqrt(K11) * sp.sqrt(K22)))}
     for name, unit, times in (("1+K", 1, 1), ("1+2K", 1, 2), ("K", 0, 1)):
         determinant = (unit + times * K11) * (unit + times * K22) - times**2 * K12**2
-        found[sp.Symbol(f"|{name}|", positive=True)] = sp.expand(determinant)
+        found[sp.Symbol(f"|{name}|", positive=True)] = determinant
     return found
 
 

@@ -42,7 +42,7 @@ def closed_form(factors: tuple[sp.Expr, ...]) -> ClosedForm | None:
     --------
     >>> from nnft_sym.activations import Z
     >>> closed_form((sp.cos(Z), sp.cos(Z))).expression
-    exp(-K_11/2 - K_12 - K_22/2)/2 + exp(-K_11/2 + K_12 - K_22/2)/2
+    exp(-K_11/2 - K_22/2)*cosh(K_12)
     >>> closed_form((sp.tanh(Z), sp.tanh(Z))) is None
     True
     """

@@ -10,14 +10,16 @@ import sympy as sp
 
 from nnft_sym.activations import VARIANCE, Z
 from nnft_sym.expectation.cubature.kinks import find_kinks
-from nnft_sym.language.errors import SpecificationError
+from nnft_sym.language.errors import InfiniteMomentError, SpecificationError
 
-__all__ = ["require_averages"]
+__all__ = ["require_averages", "require_moment"]
 
 # A pole of order p is read from two distances; orders from here on are not integrable.
 _DISTANCES = (sp.Rational(1, 10**5), sp.Rational(1, 10**7))
 _LEAST_ORDER = 0.97
 _DIGITS = 30
+# A power read from these distances is exact to about as much.
+_ROUNDED = 1e-3
 
 
 @lru_cache(maxsize=512)
@@ -60,14 +62,47 @@ def require_averages(phi: sp.Expr) -> None:
                 came=f"{phi}, which is {value} at z = {float(sample):.6g}",
                 remedy="a Gaussian z takes every value: write where(z > 0, ..., 0) or use abs(z)",
             )
-    for t in thresholds:
-        order = max(_order(phi, t, side) for side in (1, -1))
+    for t, order in _poles(phi):
         if order > _LEAST_ORDER:
             raise SpecificationError(
                 expected="an activation that is integrable",
                 came=f"{phi}, which grows like |z - t|^-{order:.3g} at t = {float(t):.6g}",
                 remedy="its averages do not exist; cut the singularity off",
             )
+
+
+def require_moment(phi: sp.Expr, order: int) -> None:
+    """Refuse E φ(z)^k where |φ|^k is not integrable next to a point.
+
+    Raises
+    ------
+    InfiniteMomentError
+        If φ grows like |z - t|^{-p} with kp ≥ 1.
+
+    Examples
+    --------
+    >>> require_moment(sp.Abs(Z) ** sp.Rational(-1, 3), 2)
+    >>> require_moment(1 / sp.sqrt(sp.Abs(Z)), 2)
+    Traceback (most recent call last):
+    ...
+    nnft_sym.language.errors.InfiniteMomentError: expected an activation with a finite moment ...
+    """
+    if not any(_may_fail(node) for node in sp.preorder_traversal(phi)):
+        return
+    for t, power in _poles(phi.xreplace({VARIANCE: sp.Integer(1)})):
+        if order * power >= 1 - _ROUNDED:
+            raise InfiniteMomentError(
+                expected=f"an activation with a finite moment of order {order} at one point",
+                came=f"{phi}, which grows like |z - t|^-{power:.3g} at t = {float(t):.6g}",
+                remedy="cut the singularity off, or ask for a lower order",
+            )
+
+
+@lru_cache(maxsize=512)
+def _poles(phi: sp.Expr) -> tuple[tuple[sp.Rational, float], ...]:
+    """Thresholds and the order p of |φ| ~ |z - t|^{-p} there."""
+    thresholds = [sp.Rational(t) for t in find_kinks(phi).thresholds]
+    return tuple((t, max(_order(phi, t, side) for side in (1, -1))) for t in thresholds)
 
 
 def _may_fail(node: sp.Basic) -> bool:

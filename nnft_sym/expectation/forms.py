@@ -18,11 +18,15 @@ from nnft_sym.expectation.variables import (
     expanded_determinants,
     point_pairs,
 )
+from nnft_sym.language.errors import NotDerivedError
 
 __all__ = ["ClosedForm", "SymbolicForm"]
 
 ROUNDING = 64 * float(np.finfo(np.float64).eps)
 """Relative rounding error ascribed to closed forms that do not know their own."""
+
+_LONGEST_RESULT = 150
+"""Operations beyond which a result is not repeated among the steps."""
 
 
 class ClosedForm(ABC):
@@ -30,6 +34,19 @@ class ClosedForm(ABC):
 
     source: str
     steps: tuple[str, ...]
+    points: int
+
+    @property
+    def derivation(self) -> tuple[str, ...]:
+        """The steps, and the result they end with where it is short enough to read."""
+        try:
+            result = self.expression
+        except NotDerivedError:
+            return self.steps
+        if result.count_ops() > _LONGEST_RESULT:
+            return self.steps
+        product = "".join(rf"\phi(z_{a})" for a in range(1, self.points + 1))
+        return (*self.steps, rf"\Rightarrow\quad E[{product}] = {sp.latex(result)}")
 
     @property
     @abstractmethod

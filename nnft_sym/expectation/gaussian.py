@@ -80,7 +80,7 @@ class GaussianLaw:
 
     def steps(self, order: int) -> tuple[str, ...]:
         form = self.form(order)
-        return () if form is None else form.steps
+        return () if form is None else form.derivation
 
     def expression(self, order: int) -> sp.Expr:
         form = self.form(order)

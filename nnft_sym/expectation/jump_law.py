@@ -16,6 +16,8 @@ from nnft_sym.expectation.cubature.gram import Gram
 from nnft_sym.expectation.cubature.kinks import find_kinks
 from nnft_sym.expectation.cubature.moments import gaussian_moments
 from nnft_sym.expectation.gaussian import GaussianLaw
+from nnft_sym.expectation.half_spaces.reading import edge_terms
+from nnft_sym.expectation.half_spaces.writing import written_average_at
 from nnft_sym.expectation.law import Moments
 from nnft_sym.expectation.sensitivity import relative_change_of_minors
 from nnft_sym.expectation.slopes import Jump, weak_derivative
@@ -103,7 +105,13 @@ class JumpLaw:
     def exactness(self, order: int) -> Exactness:
         if not self._slope.has(Z):
             return Exactness.exact()
-        return Exactness.integral()
+        closed = all(self._average_at(jump) is not None for jump in self.jumps)
+        return self.regular.exactness(order) if closed else Exactness.integral()
+
+    def _average_at(self, jump: Jump) -> sp.Expr | None:
+        """E[δ(z_1 - t) g(z_2)] in closed form, if there is one."""
+        terms = edge_terms(self._slope)
+        return None if terms is None else written_average_at(jump.threshold, terms)
 
     def source(self, order: int) -> str:
         return "Price's theorem"
@@ -113,8 +121,13 @@ class JumpLaw:
             rf"{sp.latex(j.height)}\,\delta({sp.latex(Z - j.threshold)})" for j in self.jumps
         )
         regular = "" if self._slope == 0 else f"{sp.latex(self._slope)} + "
+        mixed = (
+            r"E[\delta(z_1 - t)\,g(z_2)] = \frac{e^{-t^2/2K_{11}}}{\sqrt{2\pi K_{11}}}"
+            r"\,E[g(z_2)\,|\,z_1 = t],\quad z_2|z_1{=}t \sim N(K_{12}t/K_{11}, D/K_{11})"
+        )
         return (
             rf"\phi'(z) = {regular}{deltas}",
+            *((mixed,) if self._slope != 0 else ()),
             r"E[\delta(z_1 - s)\delta(z_2 - t)] = \frac{1}{2\pi\sqrt{D}}"
             r"\exp\left(-\frac{K_{22}s^2 - 2K_{12}st + K_{11}t^2}{2D}\right),"
             r"\quad D = K_{11}K_{22} - K_{12}^2; \text{ infinite at coincident points}",
@@ -132,18 +145,18 @@ class JumpLaw:
             total += left.height * right.height * density
         if self._slope != 0:
             total += self.regular.expression(2)
-            for jump in self.jumps:
-                total += jump.height * (
-                    self._mixed(jump, K11, K12, D) + self._mixed(jump, K22, K12, D)
-                )
+            mixed = sp.Add(*(jump.height * self._mixed(jump) for jump in self.jumps))
+            total += mixed + mixed.xreplace({K11: K22, K22: K11})
         return total
 
-    def _mixed(self, jump: Jump, K11: sp.Expr, K12: sp.Expr, D: sp.Expr) -> sp.Expr:
-        """E[δ(u - t) g(v)] by the conditional law of v, a Gaussian of mean K₁₂t/K₁₁."""
-        t = jump.threshold
+    def _mixed(self, jump: Jump) -> sp.Expr:
+        """E[δ(z_1 - t) g(z_2)] by the conditional law of z_2, a Gaussian of mean K₁₂t/K₁₁."""
+        closed = self._average_at(jump)
+        if closed is not None:
+            return closed
+        K11, K12, K22 = covariance(1, 1), covariance(1, 2), covariance(2, 2)
+        D, t = K11 * K22 - K12**2, jump.threshold
         at_threshold = sp.exp(-(t**2) / (2 * K11)) / sp.sqrt(2 * sp.pi * K11)
-        if not self._slope.has(Z):
-            return at_threshold * self._slope
         mean, variance = K12 * t / K11, D / K11
         density = sp.exp(-((Z - mean) ** 2) / (2 * variance)) / sp.sqrt(2 * sp.pi * variance)
         return at_threshold * sp.Integral(self._slope * density, (Z, -sp.oo, sp.oo))

@@ -16,6 +16,7 @@ from nnft_sym.density import Density
 from nnft_sym.expectation.cubature.gram import Gram
 from nnft_sym.expectation.cubature.kinks import find_kinks
 from nnft_sym.expectation.cubature.moments import Values
+from nnft_sym.expectation.domain import require_moment
 from nnft_sym.expectation.evaluation import numeric_moments
 from nnft_sym.expectation.law import Moments
 from nnft_sym.language.errors import AccuracyError, InfiniteMomentError
@@ -62,6 +63,8 @@ def integral_moments(
         If a moment is infinite.
     """
     n = len(gram)
+    for order in orders:
+        require_moment(phi, order)
     added = 0.0 if offset is None else float(offset.moment(2))
     index_sets = {order: multi_indices(order, n) for order in orders}
     if offset is None:

@@ -53,6 +53,11 @@ class _OffsetForm(ClosedForm):
         r"E\prod_a e^{\alpha_a(u_a + b)} = e^{\frac12\alpha^T K\alpha}\,E\,e^{b\sum_a\alpha_a}",
     )
 
+    @property
+    def points(self) -> int:  # type: ignore[override]
+        """Number of points k."""
+        return len(self.factors)
+
     @cached_property
     def _terms(self) -> dict[tuple[sp.Expr, ...], sp.Expr]:
         """Coefficient of exp(αᵀKα/2) for each α, the bias averaged, zeros dropped."""

@@ -93,3 +93,10 @@ def test_infinite_for_one_pair_of_points_and_not_for_another():
     assert float(written / kernel.expr.subs(dict.fromkeys(numbers, 0))) == pytest.approx(exact)
     with pytest.raises(nn.InfiniteMomentError):
         kernel.tensor([[0.1, 0.0], [0.0, 0.6]], sigma_w=np.sqrt(2), sigma_v=1.0)
+
+
+@pytest.mark.parametrize(("text", "order"), [("1/sqrt(abs(z))", 2), ("abs(z - 1)**(-1/3)", 4)])
+def test_moments_that_a_pole_makes_infinite(text, order):
+    moment = nn.cumulant(nn.shallow(text), order)
+    with pytest.raises(nn.InfiniteMomentError, match="finite moment"):
+        moment.tensor(X, **SCALES)

@@ -155,7 +155,8 @@ def test_four_error_functions_against_a_lattice():
 
         def moment(*scales):
             return mp.quad(
-                lambda g: mp.npdf(g) * mp.fprod(mp.erf(s * g) for s in scales), range(-13, 14)
+                lambda g: mp.npdf(g) * mp.fprod(mp.erf(s * g) for s in scales),
+                range(-12, 13, 4),
             )
 
         expected = 3 * moment(1, 1, 2, 2) - moment(1, 1) * moment(2, 2) - 2 * moment(1, 2) ** 2

@@ -80,26 +80,26 @@ def check(first, second, a, b, rho):
     return form
 
 
-@settings(max_examples=12, deadline=None, derandomize=True, database=None)
+@settings(max_examples=7, deadline=None, derandomize=True, database=None)
 @given(elementary, elementary, variances, variances, correlations)
 def test_elementary_functions(first, second, a, b, rho):
     check(first, second, a, b, rho)
 
 
-@settings(max_examples=12, deadline=None, derandomize=True, database=None)
+@settings(max_examples=7, deadline=None, derandomize=True, database=None)
 @given(half_spaces, half_spaces, variances, variances, correlations)
 def test_one_half_space_each(first, second, a, b, rho):
     form = check(first, second, a, b, rho)
     assert not form.expression.has(sp.Integral)
 
 
-@settings(max_examples=8, deadline=None, derandomize=True, database=None)
+@settings(max_examples=5, deadline=None, derandomize=True, database=None)
 @given(half_spaces, elementary, variances, variances, correlations)
 def test_a_half_space_and_an_elementary_function(first, second, a, b, rho):
     check(first, second, a, b, rho)
 
 
-@settings(max_examples=6, deadline=None, derandomize=True, database=None)
+@settings(max_examples=4, deadline=None, derandomize=True, database=None)
 @given(half_spaces, half_spaces)
 def test_formulas_have_the_same_values(first, second):
     form = closed_form((first, second))

@@ -17,6 +17,7 @@ from nnft_sym.expectation.cubature.gram import Gram
 from nnft_sym.expectation.cubature.moments import gaussian_moments
 from nnft_sym.expectation.jump_law import slope_law
 from nnft_sym.expectation.slopes import weak_derivative
+from nnft_sym.expectation.variables import covariance
 from nnft_sym.laws import first_layer_law
 from tests.sym import tangent_networks as nets
 
@@ -255,14 +256,18 @@ def test_jumps_are_the_limit_of_steep_steps(jump, height):
 
 
 @pytest.mark.parametrize(
-    "text", ["sign(z)", "z + heaviside(z - 1)", "max(z, 0) - 0.5*sign(z + 0.4)"]
-)
+    "text",
+    [
+        "sign(z)", "z + heaviside(z - 1)", "max(z, 0) - 0.5*sign(z + 0.4)",
+        "where(abs(z) > 0.4, z, 0)", "where(z > -0.4, z**2 + erf(z), exp(z))",
+    ],
+)  # fmt: skip
 def test_slopes_obey_prices_theorem(text):
     """E[φ'φ'] against ∂E[φφ]/∂K₁₂ by finite differences of integrals that know no derivative."""
     phi = nn.Activation.of(text)
     law = slope_law(first_layer_law(nn.shallow(phi)))
     f = sp.lambdify(Z, phi.expression, modules=["scipy", "numpy"])
-    kinks = [float(t) for t in (0, 1, -0.4)]
+    kinks = [float(t) for t in (0, 1, -0.4, 0.4)]
 
     def second(k):
         gram = Gram.from_matrix([[K11, k], [k, K22]])
@@ -276,6 +281,11 @@ def test_slopes_obey_prices_theorem(text):
     moments = law.moments_over(gram, (2,), {})[2]
     assert moments.values[0, 1] == pytest.approx(slope, rel=1e-6)
     assert np.isinf(moments.values[0, 0])
+    formula = law.expression(2)
+    assert law.exactness(2) == Exactness.exact()
+    assert not formula.has(sp.Integral)
+    numbers = {covariance(1, 1): K11, covariance(1, 2): K12, covariance(2, 2): K22}
+    assert float(formula.subs(numbers).evalf()) == pytest.approx(moments.values[0, 1], rel=1e-11)
 
 
 def test_jumps_are_infinite_at_coincident_points():

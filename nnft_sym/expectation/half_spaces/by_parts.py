@@ -42,9 +42,11 @@ class State:
 
 
 def reduced(
-    states: Mapping[Given, State], polynomials: Sequence[Sequence[Any]]
+    states: Mapping[Given, State],
+    polynomials: Sequence[Sequence[Any]],
+    start: Given = frozenset(),
 ) -> dict[Given, Any]:
-    """Write F_∅[∏ P_a(z_a)] as the sum of coefficients times F_S[1].
+    """Write F_S[∏ P_a(z_a)], S = ``start``, as the sum of coefficients times F_T[1], T ⊇ S.
 
     Examples
     --------
@@ -77,7 +79,7 @@ def reduced(
         coefficient: Any = 1
         for P, p in zip(polynomials, powers, strict=True):
             coefficient = coefficient * P[p]
-        _add(result, coefficient, monomial(frozenset(), powers))
+        _add(result, coefficient, monomial(start, powers))
     return result
 
 

@@ -32,23 +32,36 @@ def derivation(factors: Sequence[sp.Expr], terms: Sequence[Sequence[EdgeTerm]]) 
         lines.append(rf"{name}(z) = {sp.latex(total)}")
     lines += [_meaning(edge, name) for edge, name in edges.items()]
     every = [term for read in terms for term in read]
-    if any(term.linear != 0 or term.quadratic != 0 for term in every):
+    tilted = any(term.linear != 0 or term.quadratic != 0 for term in every)
+    if tilted:
         lines.append(
-            r"E\prod_a e^{\alpha_a z_a+\beta_a z_a^2} R = \det(1-2BK)^{-1/2}"
-            r" e^{\frac12\alpha^T W\alpha}\,E_{N(W\alpha, W)} R,"
-            r"\quad W = K(1-2BK)^{-1},\ B = \mathrm{diag}(\beta)"
+            r"\text{completing the square: }"
+            r" E\prod_a e^{\alpha_a z_a+\beta_a z_a^2} R = \det(1-2BK)^{-1/2}"
+            r" e^{\frac12\alpha^T m}\,E_{N(m, W)} R,"
+            r"\quad W = K(1-2BK)^{-1},\ B = \mathrm{diag}(\beta),\ m = W\alpha"
         )
-    lines.append(
-        r"E[z_a R] = m_a E[R] + \sum_b W_{ab} E[\partial_b R]"
-        r" + \sum_j \mathrm{cov}(z_a, y_j)\,E[g'(y_j) R_j],"
-        r"\quad \theta' = \delta,\ \mathrm{sgn}' = 2\delta"
-    )
-    lines.append(
-        r"E[\delta(y) R] = \frac{e^{-\bar y^2/2s^2}}{\sqrt{2\pi}\,s} E[R\,|\,y=0],"
-        r"\quad m_a \to m_a - c_a\bar y/s^2,\ W_{ab} \to W_{ab} - c_a c_b/s^2,"
-        r"\ c_a = \mathrm{cov}(z_a, y),\ s^2 = \mathrm{var}\,y"
-    )
-    lines.append(_ends(every))
+    if edges:
+        mean, width = ("o_j(m_b - t_j)", "W") if tilted else ("-o_j t_j", "K")
+        lines.append(
+            rf"y_j = o_j(z_b - t_j + \tau_j\xi_j)\text{{ at point }} b: \quad"
+            rf"\bar y_j = {mean},\quad \mathrm{{cov}}(z_a, y_j) = o_j {width}_{{ab}},"
+            rf"\quad s_j^2 = \mathrm{{var}}\,y_j = {width}_{{bb}} + \tau_j^2"
+        )
+    if any(len(term.polynomial) > 1 for term in every):
+        mean, width = (r"m_a E[R] + ", "W") if tilted else ("", "K")
+        lines.append(
+            rf"\text{{by parts: }} E[z_a R] = {mean}\sum_b {width}_{{ab}} E[\partial_b R]"
+            r" + \sum_j \mathrm{cov}(z_a, y_j)\,E[g'(y_j) R_j],"
+            r"\quad \theta' = \delta,\ \mathrm{sgn}' = 2\delta"
+        )
+        lines.append(
+            r"\text{conditioning on } y = 0\text{: } E[\delta(y) R]"
+            r" = \frac{e^{-\bar y^2/2s^2}}{\sqrt{2\pi}\,s} E[R\,|\,y=0],"
+            rf"\quad E[z_a|y=0] = {'m_a ' if tilted else ''}- c_a\bar y/s^2,"
+            rf"\ \mathrm{{cov}}(z_a, z_b|y=0) = {width}_{{ab}} - c_a c_b/s^2,"
+            r"\ c_a = \mathrm{cov}(z_a, y)"
+        )
+    lines += _ends(every, len(factors))
     return tuple(lines)
 
 
@@ -74,15 +87,29 @@ def _meaning(edge: Edge, name: sp.Symbol) -> str:
     )
 
 
-def _ends(terms: Sequence[EdgeTerm]) -> str:
+def _ends(terms: Sequence[EdgeTerm], points: int) -> list[str]:
     """What the reduction ends with."""
+    edges = [len(term.edges) for term in terms]
+    pair = (points > 1 or max(edges, default=0) > 1) and any(edges)
     if all(term.linear == 0 and all(e.threshold == 0 for e in term.edges) for term in terms):
-        return (
-            r"E[\mathrm{sgn}(y_i)] = 0,\quad"
-            r" E[\mathrm{sgn}(y_i)\,\mathrm{sgn}(y_j)] = \tfrac{2}{\pi}\arcsin\rho_{ij}"
+        lines = [r"E[\mathrm{sgn}(y_i)] = 0"] if any(edges) else []
+        if pair:
+            lines.append(
+                r"\text{Price: } \partial_{\rho_{ij}} E[\mathrm{sgn}(y_i)\,\mathrm{sgn}(y_j)]"
+                r" = 4\,s_i s_j\,E[\delta(y_i)\delta(y_j)] = \frac{2}{\pi\sqrt{1-\rho_{ij}^2}}"
+                r"\ \Rightarrow\ E[\mathrm{sgn}(y_i)\,\mathrm{sgn}(y_j)]"
+                r" = \tfrac{2}{\pi}\arcsin\rho_{ij},"
+                r"\quad \rho_{ij} = \mathrm{cov}(y_i, y_j)/s_i s_j"
+            )
+        return lines
+    lines = [r"E[\theta(y_i)] = \Phi(\bar y_i/s_i),\quad \mathrm{sgn} = 2\theta - 1"]
+    if pair:
+        lines.append(
+            r"\text{Price: } \partial_{\rho_{ij}} E[\theta(y_i)\theta(y_j)]"
+            r" = s_i s_j\,E[\delta(y_i)\delta(y_j)]"
+            r" = \partial_{\rho_{ij}} \Phi_2(\bar y_i/s_i, \bar y_j/s_j; \rho_{ij})"
+            r"\ \Rightarrow\ E[\theta(y_i)\theta(y_j)]"
+            r" = \Phi_2(\bar y_i/s_i, \bar y_j/s_j; \rho_{ij}),"
+            r"\quad \rho_{ij} = \mathrm{cov}(y_i, y_j)/s_i s_j"
         )
-    return (
-        r"E[\theta(y_i)] = \Phi(\bar y_i/s_i),\quad"
-        r" E[\theta(y_i)\theta(y_j)] = \Phi_2(\bar y_i/s_i, \bar y_j/s_j; \rho_{ij}),"
-        r"\quad \mathrm{sgn} = 2\theta - 1"
-    )
+    return lines

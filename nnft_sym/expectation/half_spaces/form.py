@@ -59,7 +59,7 @@ class HalfSpaceForm(ClosedForm):
     source: str = "W96"
 
     @property
-    def points(self) -> int:
+    def points(self) -> int:  # type: ignore[override]
         """Number of points k."""
         return len(self.factors)
 

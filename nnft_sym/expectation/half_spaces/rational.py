@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import cached_property
+from collections.abc import Iterable, Sequence
+from functools import cached_property, reduce
+from typing import Any
 
 import sympy as sp
 from sympy.polys.domains import QQ
@@ -13,10 +14,11 @@ from sympy.polys.rings import PolyElement, PolyRing
 
 from nnft_sym.expectation.variables import covariance, point_pairs
 
-__all__ = ["RationalFunctions"]
+__all__ = ["RationalFunctions", "cofactor", "determinant_of"]
 
 _LONGEST = 10**6
 _MOST_DIGITS = 8
+_MOST_TERMS = 30
 _IMAGINARY = sp.Dummy("iota")
 
 
@@ -42,6 +44,8 @@ class RationalFunctions:
             name: part.evalf(17) if part.is_Rational else part for part, name in self._names.items()
         }
         self.meanings[_IMAGINARY] = sp.I
+        self.points = points
+        self._factored: dict[PolyElement, tuple[sp.Rational, list[tuple[sp.Expr, int]]]] = {}
         self._covariances = [covariance(a, b) for a, b in point_pairs(points)]
         generators = [*self._covariances, _IMAGINARY, *self._names.values()]
         self.field = FracField(generators, QQ, lex)
@@ -77,6 +81,16 @@ class RationalFunctions:
         numerator = element.numer.rem(self._relations)
         return self.field(numerator) / self.field(element.denom)
 
+    def real_and_imaginary(self, element: FracElement) -> tuple[FracElement, FracElement]:
+        """Real and imaginary parts of an element in normal form, with a real denominator."""
+        place, ring = self.field.symbols.index(_IMAGINARY), element.numer.ring
+        parts = [ring.zero, ring.zero]
+        for monomial, coefficient in element.numer.terms():
+            real = tuple(0 if i == place else power for i, power in enumerate(monomial))
+            parts[monomial[place]] += ring({real: coefficient})
+        below = self.field(element.denom)
+        return self.field(parts[0]) / below, self.field(parts[1]) / below
+
     def is_imaginary(self, element: FracElement) -> bool:
         """Whether the element is i times a real one."""
         place = self.field.symbols.index(_IMAGINARY)
@@ -97,7 +111,18 @@ class RationalFunctions:
 
     def _factors(self, polynomial: PolyElement) -> tuple[sp.Rational, list[tuple[sp.Expr, int]]]:
         """Content and primitive factors, each positive where the fields are independent."""
-        content, factors = polynomial.factor_list()
+        if polynomial not in self._factored:
+            self._factored[polynomial] = self._newly_factored(polynomial)
+        return self._factored[polynomial]
+
+    def _newly_factored(
+        self, polynomial: PolyElement
+    ) -> tuple[sp.Rational, list[tuple[sp.Expr, int]]]:
+        if len(polynomial) > _MOST_TERMS:
+            content, primitive = polynomial.primitive()
+            factors = [(primitive, 1)]
+        else:
+            content, factors = polynomial.factor_list()
         scale = sp.Rational(str(content))
         written = []
         for factor, power in factors:
@@ -107,8 +132,23 @@ class RationalFunctions:
             at = dict(zip(self.field.symbols, self._sample, strict=True))
             sign = -1 if sp.re(expression.xreplace(at).evalf(15)) < 0 else 1
             scale *= (sp.Rational(str(common)) / sp.Rational(str(inner)) * sign) ** power
-            written.append((sign * expression, power))
+            written.append((self._short(sign * expression), power))
         return scale, written
+
+    def _short(self, polynomial: sp.Expr) -> sp.Expr:
+        """A polynomial, or what it is for independent fields, in factors, and the rest."""
+        apart = {symbol: sp.Integer(0) for symbol in self._mixed if polynomial.has(symbol)}
+        independent = polynomial.xreplace(apart)
+        if not apart or not independent.is_Add:
+            return polynomial
+        split = sp.factor(independent) + (polynomial - independent)
+        return min(polynomial, split, key=sp.count_ops)
+
+    @cached_property
+    def _mixed(self) -> list[sp.Symbol]:
+        """K_ab with a ≠ b."""
+        pairs = ((a, b) for a in range(1, self.points + 1) for b in range(1, a))
+        return [covariance(a, b) for a, b in pairs]
 
     def parts(self, element: FracElement, exponent: sp.Rational = sp.S.One) -> list[sp.Expr]:
         """Factors of a power of an element, which is positive if the exponent is fractional."""
@@ -142,14 +182,20 @@ class RationalFunctions:
             while not (division := denominator.div([divisor]))[1] and denominator != 1:
                 denominator, lowest = division[0][0], lowest - 1
             base = self.write(self.field(divisor))
-            powers = [base ** (lowest + i) for i in range(_MOST_DIGITS)]
             scale = sp.sqrt(sp.Rational(str(radicand.denom.LC)))
             below = self.field(denominator)
+            candidates.append([scale, *self.parts(self.field(element.numer) / below), base**lowest])
+            if len(element.numer) > _MOST_TERMS:
+                return min(candidates, key=lambda parts: sp.Mul(*parts).count_ops())
             for digits in self._expansions(element.numer, divisor):
                 apart = [self.parts(digit / below) for digit in digits]
+                powers = [base ** (lowest + i) for i in range(len(digits))]
                 candidates.append([scale, _sum(apart, powers)])
-                together = _sum([self.parts(digit) for digit in digits], powers)
-                candidates.append([scale, together, *self.parts(below, sp.S.NegativeOne)])
+                shared = reduce(lambda p, q: p.gcd(q), (digit.numer for digit in digits))
+                rest = [self.parts(digit / self.field(shared)) for digit in digits]
+                together = _sum(rest, [base**i for i in range(len(digits))])
+                common = self.parts(self.field(shared) / below)
+                candidates.append([scale, *common, base**lowest, together])
         return min(candidates, key=lambda parts: sp.Mul(*parts).count_ops())
 
     def _expansions(self, numerator: PolyElement, divisor: PolyElement) -> list[list[FracElement]]:
@@ -174,3 +220,28 @@ def _is_short(part: sp.Expr) -> bool:
 
 def _sum(factors: list[list[sp.Expr]], powers: list[sp.Expr]) -> sp.Expr:
     return sp.Add(*(sp.Mul(*parts, power) for parts, power in zip(factors, powers, strict=False)))
+
+
+def determinant_of(matrix: Sequence[Sequence[Any]]) -> Any:
+    """Determinant of a small matrix over a field, by minors.
+
+    Examples
+    --------
+    >>> determinant_of([[1, 2], [3, 4]])
+    -2
+    """
+    if not matrix:
+        return 1
+    return sum(matrix[0][b] * cofactor(matrix, 0, b) for b in range(len(matrix)))
+
+
+def cofactor(matrix: Sequence[Sequence[Any]], a: int, b: int) -> Any:
+    """Signed minor without row a and column b.
+
+    Examples
+    --------
+    >>> cofactor([[1, 2], [3, 4]], 0, 1)
+    -3
+    """
+    minor = [[*row[:b], *row[b + 1 :]] for i, row in enumerate(matrix) if i != a]
+    return (-1) ** (a + b) * determinant_of(minor)

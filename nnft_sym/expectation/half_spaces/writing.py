@@ -11,10 +11,14 @@ from sympy.polys.fields import FracElement
 
 from nnft_sym.expectation.half_spaces.bivariate import BivariateNormalCDF
 from nnft_sym.expectation.half_spaces.by_parts import Given, State, reduced
-from nnft_sym.expectation.half_spaces.rational import RationalFunctions
+from nnft_sym.expectation.half_spaces.rational import (
+    RationalFunctions,
+    cofactor,
+    determinant_of,
+)
 from nnft_sym.expectation.half_spaces.reading import Edge, EdgeTerm
 
-__all__ = ["written_moment"]
+__all__ = ["written_average_at", "written_moment"]
 
 _Matrix = list[list[Any]]
 # Growth, radicand, number of densities, special function.
@@ -34,11 +38,36 @@ def written_moment(factors: Sequence[Sequence[EdgeTerm]]) -> sp.Expr:
     >>> written_moment([edge_terms(sp.erf(Z))] * 2)
     2*asin(2*K_12/(sqrt(2*K_11 + 1)*sqrt(2*K_22 + 1)))/pi
     """
+    return _written(factors, frozenset())
+
+
+def written_average_at(threshold: sp.Expr, terms: Sequence[EdgeTerm]) -> sp.Expr | None:
+    r"""E[δ(z_1 - t) g(z_2)] in the symbols K_ab, None where g has too many half-spaces.
+
+    Examples
+    --------
+    >>> from nnft_sym.activations import Z
+    >>> from nnft_sym.expectation.half_spaces.reading import edge_terms
+    >>> written_average_at(sp.Integer(0), edge_terms(Z**2))
+    sqrt(2)*(K_11*K_22 - K_12**2)/(2*sqrt(pi)*K_11**(3/2))
+    """
+    for term in terms:
+        oscillates = sp.im(term.linear) != 0
+        if len(term.edges) > 1 or (term.edges and oscillates) or sp.im(term.quadratic) != 0:
+            return None
+    zero = sp.Integer(0)
+    edge = Edge(side=1, threshold=threshold, noise=zero, is_sign=False)
+    delta = EdgeTerm(polynomial=(sp.Integer(1),), linear=zero, quadratic=zero, edges=(edge,))
+    return _written([(delta,), terms], frozenset({0}))
+
+
+def _written(factors: Sequence[Sequence[EdgeTerm]], start: Given) -> sp.Expr:
+    """E[∏ φ_a(z_a)] with δ(y_j) in place of the half-spaces j in ``start``."""
     constants = [c for terms in factors for term in terms for c in _constants(term)]
     field = RationalFunctions(len(factors), constants)
     collected: dict[_Atom, FracElement] = {}
     for choice in product(*factors):
-        for atom, coefficient in _Product(field, choice).atoms():
+        for atom, coefficient in _Product(field, choice).atoms(start):
             collected[atom] = collected.get(atom, field.field(0)) + coefficient
     return _assembled(field, collected)
 
@@ -104,8 +133,8 @@ class _Product:
             pulls[a] = pulls[a] * self.noise[j] + self.threshold[j] * q[a]
             p[a], q[a] = p[a] * self.noise[j] + q[a], q[a] * self.noise[j]
         system = [[p[a] * self.K[a][b] + (q[a] if a == b else 0) for b in k] for a in k]
-        determinant = _determinant(system)
-        adjugate = [[_cofactor(system, b, a) for b in k] for a in k]
+        determinant = determinant_of(system)
+        adjugate = [[cofactor(system, b, a) for b in k] for a in k]
         gain = [[sum(self.K[a][c] * adjugate[c][b] for c in k) / determinant for b in k] for a in k]
         W = [[gain[a][b] * q[b] for b in k] for a in k]
         mean = [sum(W[a][b] * self.alpha[b] + gain[a][b] * pulls[b] for b in k) for a in k]
@@ -128,7 +157,7 @@ class _Product:
             before = before | {j}
         return self.field.normal(self.field.field(growth))
 
-    def atoms(self) -> list[tuple[_Atom, FracElement]]:
+    def atoms(self, start: Given) -> list[tuple[_Atom, FracElement]]:
         """Atoms with coefficients; an atom may come more than once."""
         states = {}
         for given, (_, mean, W) in self.given.items():
@@ -140,7 +169,7 @@ class _Product:
             states[given] = State(mean=mean, covariance=W, transfer=transfer)
         polynomials = [[self.field.constant(c) for c in term.polynomial] for term in self.choice]
         found: list[tuple[_Atom, FracElement]] = []
-        for given, coefficient in reduced(states, polynomials).items():
+        for given, coefficient in reduced(states, polynomials, start).items():
             if self.field.normal(self.field.field(coefficient)) == 0:
                 continue
             growth, radicand = self._growth(given), self.given[given][0]
@@ -219,14 +248,3 @@ class _Product:
             scale *= inverse
         rho = self.field.write(W[a][b]) * scale
         return BivariateNormalCDF(*(x.xreplace(self.field.meanings) for x in (*arguments, rho)))
-
-
-def _determinant(matrix: _Matrix) -> Any:
-    if not matrix:
-        return 1
-    return sum(matrix[0][b] * _cofactor(matrix, 0, b) for b in range(len(matrix)))
-
-
-def _cofactor(matrix: _Matrix, a: int, b: int) -> Any:
-    minor = [row[:b] + row[b + 1 :] for i, row in enumerate(matrix) if i != a]
-    return (-1) ** (a + b) * _determinant(minor)

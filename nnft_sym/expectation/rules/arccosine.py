@@ -153,12 +153,36 @@ def _two_points(first: HalfLines, second: HalfLines) -> sp.Expr:
 
 
 def _shortest(expression: sp.Expr) -> sp.Expr:
-    """Collect in ϑ or in π - ϑ, whichever is shorter."""
-    in_angle = sp.expand(expression).collect(_ANGLE)
+    """Collect in ϑ or in π - ϑ, term by term or over one denominator, whichever is shorter."""
     supplement = sp.Dummy("psi")
-    in_supplement = sp.expand(expression.xreplace({_ANGLE: sp.pi - supplement})).collect(supplement)
-    in_supplement = in_supplement.xreplace({supplement: sp.pi - _ANGLE})
-    return min(in_supplement, in_angle, key=sp.count_ops)
+    candidates = []
+    for turned, name, back in (
+        (expression.xreplace({_ANGLE: sp.pi - supplement}), supplement, sp.pi - _ANGLE),
+        (expression, _ANGLE, _ANGLE),
+    ):
+        expanded = sp.expand(turned)
+        above, below = sp.fraction(sp.together(expanded))
+        content, above = sp.expand(above).primitive()
+        found = (
+            expanded.collect(name),
+            content * above.collect(name) / below,
+            content * _grouped(above, name) / below,
+        )
+        candidates += [collected.xreplace({name: back}) for collected in found]
+    return min(candidates, key=sp.count_ops)
+
+
+def _grouped(above: sp.Expr, angle: sp.Expr) -> sp.Expr:
+    """Write Pϑ + rest as P (cϑ + c'π) + rest, where a multiple of πP is part of it."""
+    angular = above.coeff(angle)
+    factor = angular.primitive()[1]
+    if factor in (0, 1):
+        return above
+    straight = sp.cancel(above.coeff(sp.pi) / factor)
+    if not straight.is_Rational or straight == 0:
+        return above
+    turn = angle * sp.cancel(angular / factor) + straight * sp.pi
+    return factor * turn + sp.expand(above - sp.expand(factor * turn))
 
 
 @lru_cache(maxsize=256)

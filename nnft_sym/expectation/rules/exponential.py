@@ -20,9 +20,10 @@ import sympy as sp
 from numpy.typing import NDArray
 
 from nnft_sym.activations import VARIANCE
+from nnft_sym.expectation.exponential_steps import exponential_steps
 from nnft_sym.expectation.exponentials import Term, exponential_terms
 from nnft_sym.expectation.forms import ClosedForm
-from nnft_sym.expectation.variables import covariance, covariance_matrix
+from nnft_sym.expectation.gaussian_factors import wick_moment, written_sum
 from nnft_sym.language.errors import InfiniteMomentError, NotDerivedError
 
 RANK = 10
@@ -46,7 +47,7 @@ def derive(factors: tuple[sp.Expr, ...]) -> ClosedForm | None:
     --------
     >>> from nnft_sym.activations import Z
     >>> derive((sp.exp(-Z**2), sp.exp(-Z**2))).expression
-    1/sqrt(4*K_11*K_22 + 2*K_11 - 4*K_12**2 + 2*K_22 + 1)
+    1/sqrt(-4*K_12**2 + (2*K_11 + 1)*(2*K_22 + 1))
     """
     read = {factor: exponential_terms(factor) for factor in set(factors)}
     terms = [term for factor in factors if (term := read[factor]) is not None]
@@ -64,14 +65,13 @@ def _degree(factors: Sequence[Sequence[Term]]) -> int:
 class _ExponentialForm(ClosedForm):
     factors: tuple[tuple[Term, ...], ...]
     source: str = "W96"
-    steps: tuple[str, ...] = (
-        r"E\prod_a P_a(z_a)e^{\alpha_a z_a+\beta_a z_a^2} = \det(1-2BK)^{-1/2}"
-        r"e^{\frac12\alpha^T W\alpha}\,E_{N(W\alpha, W)}\prod_a P_a(z_a),"
-        r"\quad W = K(1-2BK)^{-1},\ B = \mathrm{diag}(\beta)",
-    )
+
+    @cached_property
+    def steps(self) -> tuple[str, ...]:  # type: ignore[override]
+        return exponential_steps(self.factors)
 
     @property
-    def points(self) -> int:
+    def points(self) -> int:  # type: ignore[override]
         """Number of points k."""
         return len(self.factors)
 
@@ -93,16 +93,7 @@ class _ExponentialForm(ClosedForm):
                 came=f"degree {_degree(self.factors)}",
                 remedy="evaluate it with .tensor: Wick's theorem in numbers has no such bound",
             )
-        collected: dict[tuple[sp.Expr, sp.Expr], sp.Expr] = {}
-        for choice in product(*self.factors):
-            prefactor, growth, phase = _symbolic_term(choice)
-            collected[growth, phase] = collected.get((growth, phase), sp.Integer(0)) + prefactor
-        return sp.Add(
-            *(
-                sp.exp(growth) * _real_part(prefactor, phase)
-                for (growth, phase), prefactor in collected.items()
-            )
-        )
+        return written_sum(self.factors)
 
     def evaluate(self, K: NDArray[np.float64], D: NDArray[np.float64]) -> NDArray[np.float64]:
         return self._summed(K)[0]
@@ -123,46 +114,6 @@ class _ExponentialForm(ClosedForm):
                 total[block] += value
                 size[block] += np.abs(value) * (1 + exponents)
         return total.real, size
-
-
-def _symbolic_term(choice: Sequence[Term]) -> tuple[sp.Expr, sp.Expr, sp.Expr]:
-    """One product of terms as prefactor · exp(growth + i phase), in the symbols K_ab."""
-    k = len(choice)
-    K = covariance_matrix(k)
-    a = sp.Matrix([sp.re(term.linear) for term in choice])
-    b = sp.Matrix([sp.im(term.linear) for term in choice])
-    beta = [term.quadratic for term in choice]
-    scale, W = sp.Integer(1), K
-    if any(coefficient != 0 for coefficient in beta):
-        system = sp.eye(k) - 2 * sp.diag(*beta) * K
-        determinant = sp.expand(system.det(method="berkowitz"))
-        scale = 1 / sp.sqrt(determinant)
-        if any(term.linear != 0 or term.degree for term in choice):
-            W = (K * system.adjugate(method="berkowitz")).expand() / determinant
-    growth = ((a.T * W * a)[0] - (b.T * W * b)[0]) / 2
-    phase = (a.T * W * b)[0]
-    polynomials = [
-        tuple(c.xreplace({VARIANCE: covariance(i + 1, i + 1)}) for c in term.polynomial)
-        for i, term in enumerate(choice)
-    ]
-    prefactor = _wick(polynomials, list(W * (a + sp.I * b)), lambda i, j: W[i, j])
-    if W is K:
-        prefactor, growth, phase = map(sp.expand, (prefactor, growth, phase))
-    rest = sp.Integer(1)
-    for factor in sp.Mul.make_args(prefactor):
-        if isinstance(factor, sp.exp):
-            growth = sp.expand(growth + factor.exp)
-        else:
-            rest *= factor
-    return rest * scale, growth, phase
-
-
-def _real_part(prefactor: sp.Expr, phase: sp.Expr) -> sp.Expr:
-    """Re[prefactor e^{i phase}]: the conjugate term is in the sum too."""
-    if phase == 0 and not prefactor.has(sp.I):
-        return prefactor
-    real, imaginary = sp.expand(prefactor).as_real_imag()
-    return real * sp.cos(phase) - imaginary * sp.sin(phase)
 
 
 def _exponent(coefficient: sp.Expr) -> sp.Expr:
@@ -212,7 +163,7 @@ def _numeric_term(
         shift = term.shift(K[:, a, a])
         exponent, summed = exponent + shift, summed + np.abs(shift)
     polynomials = [term.polynomial(K[:, a, a]) for a, term in enumerate(choice)]
-    moment = _wick(polynomials, list(mean.T), lambda a, b: W[:, a, b])
+    moment = wick_moment(polynomials, list(mean.T), lambda a, b: W[:, a, b])
     return scale * np.exp(exponent) * moment, summed
 
 
@@ -227,31 +178,3 @@ def _check_finite(beta: NDArray[np.float64], K: NDArray[np.float64]) -> None:
             came=f"exp(β z²) with β = {beta.tolist()} beyond its range of convergence",
             remedy="lower the weight and bias scales",
         )
-
-
-def _wick(polynomials: Sequence[Sequence[Any]], mean: Sequence[Any], W: Any) -> Any:
-    """E[prod_a P_a(z_a)] for z ~ N(mean, W), by integrating by parts one factor at a time."""
-    cache: dict[tuple[int, ...], Any] = {}
-
-    def monomial(powers: tuple[int, ...]) -> Any:
-        if not any(powers):
-            return 1
-        if powers not in cache:
-            a = next(i for i, p in enumerate(powers) if p)
-            lower = (*powers[:a], powers[a] - 1, *powers[a + 1 :])
-            value = mean[a] * monomial(lower)
-            for b, p in enumerate(lower):
-                if p:
-                    contracted = (*lower[:b], p - 1, *lower[b + 1 :])
-                    value = value + p * W(a, b) * monomial(contracted)
-            cache[powers] = value
-        return cache[powers]
-
-    total: Any = 0
-    for powers in product(*(range(len(P)) for P in polynomials)):
-        coefficient: Any = 1
-        for P, p in zip(polynomials, powers, strict=True):
-            coefficient = coefficient * P[p]
-        if not (isinstance(coefficient, (int, sp.Integer)) and coefficient == 0):
-            total = total + coefficient * monomial(powers)
-    return total
