@@ -420,9 +420,10 @@ def _order_report(
     gaussian = np.prod(spread[legs], axis=1)
     natural = float(width) ** (1 - order / 2) * gaussian
     floor = (2 * factorial(order) ** 0.5 / estimate.networks if order >= 2 else 0.0) * gaussian
-    active = np.count_nonzero(estimate.moments.maxima, axis=0)
-    rare = (active > 0) & (active < min(_ACTIVE, estimate.groups / 2))
-    sparse = np.any(rare[legs], axis=1) & (natural > 0)
+    if sample.floor is not None:
+        floor = sample.floor.entries
+    few = sample.active.entries < min(_ACTIVE, estimate.groups / 2)
+    sparse = few & (natural > 0)
     return OrderReport(
         order=order,
         points=evaluation.points,
@@ -432,7 +433,7 @@ def _order_report(
         estimate=sample.tensor,
         error=sample.error_tensor,
         freedom=sample.freedom.map(
-            lambda own: np.minimum(own, gaussian_freedom(order, estimate.networks))
+            lambda own: np.minimum(own, gaussian_freedom(sample.row_order, estimate.networks))
         ),
         skew=SymmetricTensor(order, dimension, skewness(sample.deviations)),
         heavy_tailed=sample.heavy_tailed,

@@ -25,12 +25,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nnft_num.kstatistics import MAX_ORDER, k_statistics
+from nnft_num.cumulant_maps import CumulantMap, FieldMap, MetricMap
+from nnft_num.kstatistics import MAX_ORDER, partitions
 from nnft_num.moments import Moments, moments_from_fields, order_offsets
 from nnft_num.routes import GIVEN, Route
-from nnft_num.tails import effective_freedom, heavy_entries, tail_indices
+from nnft_num.tails import HEAVY, effective_freedom, tail_indices
 from nnft_sym.language.errors import SpecificationError
-from nnft_sym.tensors import SymmetricTensor, multi_indices
+from nnft_sym.tensors import SymmetricTensor, multi_indices, rank_of
 
 __all__ = [
     "CorrelatorEstimate",
@@ -74,6 +75,13 @@ class CorrelatorEstimate:
         Local exponent alpha of P(|f| > y) ~ y^(-alpha) at the edge of the sample.
     heavy_tailed : SymmetricTensor
         Whether the error bar of an entry is not to be trusted.
+    row_order : int
+        Order of the moments of the rows that enter.
+    floor : SymmetricTensor or None
+        Second-order term of the error where the rows are not the fields themselves.
+    active : SymmetricTensor
+        Least number of groups in which a number that enters an entry, if it is not zero in all,
+        differs from zero.
     """
 
     points: int
@@ -84,6 +92,9 @@ class CorrelatorEstimate:
     freedom: SymmetricTensor
     tail_index: NDArray[np.float64]
     heavy_tailed: SymmetricTensor
+    row_order: int
+    floor: SymmetricTensor | None
+    active: SymmetricTensor
 
     @property
     def order(self) -> int:
@@ -159,6 +170,10 @@ class Estimate:
         Hash of the plan that was sampled, None for fields from elsewhere.
     key : tuple of two int or None
         Key of the draws.
+    cumulant_map : CumulantMap, optional
+        Map from the moments to cumulants of the fields; by default rows are the fields.
+    reason : str
+        Why the route was taken.
 
     Raises
     ------
@@ -182,16 +197,17 @@ class Estimate:
     route: Route
     plan_hash: str | None = None
     key: tuple[int, int] | None = None
+    cumulant_map: CumulantMap | None = None
+    reason: str = "asked for"
 
     def __post_init__(self) -> None:
         orders = wanted_orders(self.orders)
         object.__setattr__(self, "orders", orders)
-        moments, highest = self.moments, orders[-1]
-        if moments.dimension != self.points * self.outputs_count or moments.max_order < highest:
+        moments, highest = self.moments, self._map.highest(orders[-1])
+        if moments.dimension != self._map.dimension or moments.max_order < highest:
             raise SpecificationError(
-                expected=f"moments of {self.points} x {self.outputs_count} fields to order "
-                f"{highest}",
-                came=f"{moments.dimension} fields to order {moments.max_order}",
+                expected=f"moments of {self._map.dimension} numbers to order {highest}",
+                came=f"{moments.dimension} numbers to order {moments.max_order}",
                 remedy="sum the moments up to the highest order",
             )
         least = max(8, 2 * highest)
@@ -239,19 +255,32 @@ class Estimate:
         """Covariance between the unique entries of one order, shape (U, U)."""
         return self[order].covariance
 
+    @property
+    def _map(self) -> CumulantMap:
+        if self.cumulant_map is not None:
+            return self.cumulant_map
+        return FieldMap(dimension=self.points * self.outputs_count)
+
     def _cumulants(self, order: int, sums: Any, counts: Any) -> NDArray[np.float64]:
-        return k_statistics(order, self.moments.dimension, sums, counts)
+        return self._map.cumulants(order, sums, counts)
 
     def _averages(self, order: int, sums: Any, counts: Any) -> NDArray[np.float64]:
-        starts = order_offsets(self.moments.dimension, order)
-        averages: NDArray[np.float64] = sums[:, starts[order - 1] : starts[order]].T / counts
-        return averages
+        if isinstance(self._map, FieldMap):
+            starts = order_offsets(self.moments.dimension, order)
+            averages: NDArray[np.float64] = sums[:, starts[order - 1] : starts[order]].T / counts
+            return averages
+        return moments_of_cumulants(
+            order,
+            self.points * self.outputs_count,
+            lambda lower: self._map.cumulants(lower, sums, counts),
+            odd=not isinstance(self._map, MetricMap),
+        )
 
     def _estimate(
         self, order: int, statistic: Callable[[int, Any, Any], NDArray[np.float64]]
     ) -> CorrelatorEstimate:
-        moments = self.moments
-        dimension, networks = moments.dimension, moments.networks
+        moments, rows = self.moments, self._map
+        dimension, networks = self.points * self.outputs_count, moments.networks
         total = moments.table.sum(axis=0)
         values = statistic(
             order,
@@ -265,17 +294,62 @@ class Estimate:
         errors = np.sqrt(np.sum(deviations**2, axis=1))
         freedom = effective_freedom(deviations)
         tails = tail_indices(moments)
-        heavy = heavy_entries(order, multi_indices(order, dimension), tails)
+        known = np.where(np.isnan(tails), np.inf, tails)
+        floor = rows.floor(order, moments)
+        if floor is not None and rows.corrected:
+            floor = floor + 2 * np.abs(centre - values[:, 0])
+        # products of cumulants are biased; so are cumulants of sums that are no independent draws
+        unbiased = not rows.corrected and (statistic == self._cumulants or floor is None)
+        least = rows.highest(order)
+        active = np.count_nonzero(moments.maxima, axis=0)
+        active[active == 0] = moments.groups
+
+        def tensor(entries: NDArray[Any]) -> SymmetricTensor:
+            return SymmetricTensor(order, dimension, entries)
+
         return CorrelatorEstimate(
             points=self.points,
             outputs_count=self.outputs_count,
-            tensor=SymmetricTensor(order, dimension, values[:, 0]),
-            error_tensor=SymmetricTensor(order, dimension, errors),
+            tensor=tensor(values[:, 0] if unbiased else centre),
+            error_tensor=tensor(errors),
             deviations=deviations,
-            freedom=SymmetricTensor(order, dimension, freedom),
-            tail_index=tails.reshape(self.points, self.outputs_count),
-            heavy_tailed=SymmetricTensor(order, dimension, heavy),
+            freedom=tensor(freedom),
+            tail_index=rows.spread(1, tails).reshape(self.points, self.outputs_count),
+            heavy_tailed=tensor(rows.spread(order, known) < HEAVY * least),
+            row_order=least,
+            floor=None if floor is None else tensor(floor),
+            active=tensor(rows.spread(order, active)),
         )
+
+
+def moments_of_cumulants(
+    order: int,
+    dimension: int,
+    cumulants: Callable[[int], NDArray[np.float64]],
+    odd: bool = True,
+) -> NDArray[np.float64]:
+    """Moments E[f...f] of one order: sum over set partitions of products of cumulants.
+
+    Parameters
+    ----------
+    order, dimension : int
+        k, and the number of fields.
+    cumulants : callable (order) -> ndarray, shape (U, R)
+        Joint cumulants of each order up to k.
+    odd : bool
+        Whether cumulants of odd orders occur.
+    """
+    legs = multi_indices(order, dimension)
+    known = {j: cumulants(j) for j in range(1, order + 1) if odd or j % 2 == 0}
+    total: NDArray[np.float64] = np.zeros_like(known[order])
+    for partition in partitions(order):
+        parts = [[slot for slot in range(order) if block >> slot & 1] for block in partition]
+        if all(len(part) in known for part in parts):
+            term = np.ones_like(total)
+            for part in parts:
+                term *= known[len(part)][rank_of(legs[:, part], dimension)]
+            total += term
+    return total
 
 
 def estimate_from_fields(

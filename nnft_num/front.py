@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,14 @@ from nnft_num.checking import Report, confront
 from nnft_num.compiling import compile_plan
 from nnft_num.draws import key_from_rng
 from nnft_num.estimating import Estimate, estimate_from_fields, wanted_orders
-from nnft_num.routes import find_route
+from nnft_num.routes import (
+    INDEPENDENT_NEURONS,
+    METRIC_CUMULANTS,
+    RANDOMISATIONS,
+    choose_route,
+    randomised_rows,
+    sobol_route,
+)
 from nnft_num.sampling import sample_fields, sample_moments
 from nnft_num.sources import Source
 from nnft_sym.correlators import Correlator, Evaluation
@@ -33,7 +41,11 @@ __all__ = [
     "evaluated",
     "merged",
     "sample",
+    "tested_laws",
 ]
+
+GROUPS = 128
+"""Groups of the jackknife of independent rows."""
 
 
 def correlators(
@@ -44,6 +56,7 @@ def correlators(
     rng: Any = None,
     *,
     route: str = "parameters",
+    testing: Iterable[str] = (),
     executor: Executor | None = None,
     progress: bool | None = None,
     params: Mapping[str, Any] | None = None,
@@ -60,11 +73,16 @@ def correlators(
     orders : iterable of int
         Orders to estimate, each from 1 to 8.
     networks : int
-        Number of networks to draw.
+        Number of networks to draw; of neurons by the routes ``"neurons"`` and ``"sobol"``, the
+        latter rounded up to 64 powers of two.
     rng : None, int, numpy.random.SeedSequence or numpy.random.Generator
         Seed of the draws; the same seed gives the same bits.
     route : str
-        How networks are sampled; ``"parameters"`` holds for every network.
+        How networks are sampled: ``"parameters"``, which holds for every network, ``"functions"``,
+        ``"readout"``, ``"neurons"``, ``"sobol"``, or ``"auto"`` for the best that holds.
+    testing : iterable of str
+        Laws the estimate is to test, out of what routes assume; ``"auto"`` passes over routes that
+        assume one of them.
     executor : concurrent.futures.Executor, optional
         Where the work runs; threads of our own by default.
     progress : bool, optional
@@ -89,18 +107,27 @@ def correlators(
     >>> est[4].mean.shape, bool(abs(est[2].mean[0, 0] - 0.5) < 5 * est[2].error[0, 0])
     ((2, 2, 2, 2), True)
     """
-    chosen = find_route(route)
     wanted = wanted_orders(orders)
     points, numbers = net.points(X), net.bind(merged(params, values))
-    source = Source(plan=compile_plan(net), X=points, params=numbers, route=chosen.name)
+    source = Source(plan=compile_plan(net), X=points, params=numbers)
+    choice = choose_route(route, source, wanted, testing)
+    chosen, groups = choice.route, GROUPS
+    if chosen.name == "sobol":
+        chosen = sobol_route(networks)
+    if chosen.name.startswith("sobol-"):
+        groups = RANDOMISATIONS
+        networks = randomised_rows(chosen)
+    source = replace(source, route=chosen.name)
+    cumulant_map = chosen.cumulant_map(source)
     key = key_from_rng(rng)
     moments = sample_moments(
         source,
         networks=networks,
-        max_order=wanted[-1],
+        max_order=max(cumulant_map.highest(order) for order in wanted),
         key=key,
         executor=executor,
         progress=progress,
+        groups=groups,
     )
     return Estimate(
         moments=moments,
@@ -110,6 +137,8 @@ def correlators(
         route=chosen,
         plan_hash=source.plan.hash,
         key=key,
+        cumulant_map=cumulant_map,
+        reason=choice.reason,
     )
 
 
@@ -242,6 +271,7 @@ def check(
             networks,
             rng,
             route=route,
+            testing=tested_laws(net),
             executor=executor,
             progress=progress,
             params=numbers,
@@ -257,6 +287,11 @@ def check(
         level=level,
         resolution=resolution,
     )
+
+
+def tested_laws(net: Network) -> tuple[str, ...]:
+    """Laws the theory of a network rests on, which a route that confronts it should not assume."""
+    return (INDEPENDENT_NEURONS,) if net.depth == 1 else (METRIC_CUMULANTS,)
 
 
 def evaluated(

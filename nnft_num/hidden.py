@@ -81,8 +81,8 @@ class LayerInput:
 class Kernels:
     """Compiled functions of a plan: neurons of the first layer, and rows of whole networks."""
 
-    first: Callable[..., None]
     rows: Callable[..., None]
+    neurons: Callable[..., None]
 
 
 def layer_input(
@@ -153,7 +153,9 @@ _INTERNAL: dict[str, Any] = {
     "_range": range,
     "_float": float,
     "_max": max,
+    "_min": min,
     "_max": max,
+    "_min": min,
     "_len": len,
     "_draw": draw,
     "_add_gram": add_gram,
@@ -179,7 +181,7 @@ def kernels(plan: Plan, params: Mapping[str, float]) -> Kernels:
             for name in writer.functions:
                 namespace[name] = jit(namespace[name])
             _compiled[plan.hash, gaussian] = Kernels(
-                first=namespace["_first"], rows=namespace["_rows"]
+                rows=namespace["_rows"], neurons=namespace["_neurons"]
             )
         return _compiled[plan.hash, gaussian]
 
@@ -197,6 +199,7 @@ class _Writer:
             if isinstance(layer, Dense):
                 self.later(index, layer)
         self.rows()
+        self.neuron_rows()
 
     def text(self) -> str:
         return "\n".join(self.lines) + "\n"
@@ -355,6 +358,35 @@ class _Writer:
                 self.put("_first(_G, _X, _F, _locals, _values, _H)")
             self.put(f"_add_gram(_H, _widths[{index}] - 4 * _block, _S)")
 
-
-
-
+    def neuron_rows(self) -> None:
+        """Outputs of single neurons of the first layer, times their readout if it is sampled."""
+        plan = self.plan
+        arguments = "_columns, _X, _F, _locals, _values, _weighted, _out"
+        with self.function("_neurons", arguments):
+            self.names()
+            self.put(
+                f"_G = _np.zeros((_len(_columns), {VECTOR}))",
+                f"_H = _np.empty((_len(_X), {VECTOR}))",
+                f"_T = _np.empty(({plan.outputs}, {VECTOR}))",
+            )
+            with self.block(f"for _row in _range(0, _len(_out), {VECTOR}):"):
+                self.put(
+                    f"_present = _min({VECTOR}, _len(_out) - _row)",
+                    "_G[:, :_present] = _columns[:, _row:_row + _present]",
+                    "_first(_G, _X, _F, _locals, _values, _H)",
+                )
+                with self.block("if not _weighted:"):
+                    with self.block("for _v in _range(_present):"):
+                        self.put("_out[_row + _v] = _H[:, _v]")
+                    self.put("continue")
+                primitive = f"_len(_columns) - {sum(w.primitives for w in plan.weights)}"
+                for output, recipe in enumerate(plan.weights):
+                    self.event(recipe, primitive, [str(output)])
+                    primitive += f" + {recipe.primitives}"
+                with self.block("for _v in _range(_present):"):
+                    with self.block("for _a in _range(_len(_X)):"):
+                        for output in range(plan.outputs):
+                            self.put(
+                                f"_out[_row + _v, _a * {plan.outputs} + {output}] = "
+                                f"_T[{output}, _v] * _H[_a, _v]"
+                            )

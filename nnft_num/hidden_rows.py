@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnft_num.affine import Affine, read_affine
+from nnft_num.cumulant_maps import MetricMap
 from nnft_num.hidden import LayerInput, gaussian_layer, kernels, layer_input, variances
 from nnft_num.layers import Dense
 from nnft_num.rows import Rows
@@ -16,7 +17,15 @@ from nnft_num.rows import Rows
 if TYPE_CHECKING:
     from nnft_num.sources import Source
 
-__all__ = ["FUNCTION_ROWS", "METRIC_ROWS", "functions_refusal", "readout_refusal"]
+__all__ = [
+    "FUNCTION_ROWS",
+    "METRIC_ROWS",
+    "functions_refusal",
+    "metric_map",
+    "output_biases",
+    "readout_refusal",
+    "readout_weights",
+]
 
 _MAX_POSITION = 2**16
 
@@ -35,6 +44,10 @@ def output_biases(source: Source) -> list[Affine | None]:
     ]
 
 
+def _centred(densities: list[Affine | None]) -> bool:
+    return all(density is not None and density.centred_normal for density in densities)
+
+
 def _hidden_refusal(source: Source) -> str | None:
     """Why the layers of a network cannot be drawn this way, None if they can."""
     for index, layer in enumerate(source.plan.layers[1:], start=2):
@@ -50,19 +63,28 @@ def _hidden_refusal(source: Source) -> str | None:
 
 def readout_refusal(source: Source) -> str | None:
     """Why the readout of a network cannot be integrated out, None if it can."""
-    if not all(density is not None and density.centred_normal for density in readout_weights(source)):
+    if not _centred(readout_weights(source)):
         return (
             "the readout is not Gaussian of mean zero: given the hidden layer the field is not "
             "Gaussian, and cumulants of the metric are wrong, by their sign where E a⁴ < σ⁴"
         )
-    if not all(density is not None and density.centred_normal for density in output_biases(source)):
+    if not _centred(output_biases(source)):
         return "an output bias is not Gaussian of mean zero"
     return _hidden_refusal(source)
 
 
+def metric_map(source: Source) -> MetricMap:
+    """Map from sums over metrics to cumulants of the fields."""
+    return MetricMap(
+        points=len(source.X),
+        deviations=tuple(a.slope for a in readout_weights(source) if a is not None),
+        biases=tuple(b.slope for b in output_biases(source) if b is not None),
+    )
+
+
 def functions_refusal(source: Source) -> str | None:
     """Why the fields of a network cannot be drawn layer by layer, None if they can."""
-    if not all(density is not None and density.centred_normal for density in readout_weights(source)):
+    if not _centred(readout_weights(source)):
         return "the readout is not Gaussian of mean zero, so that the fields given it are not"
     if any(density is None for density in output_biases(source)):
         return "an output bias is neither Gaussian nor uniform"

@@ -20,6 +20,7 @@ __all__ = [
     "add_gram",
     "apply_factor",
     "draw",
+    "draw_samples",
     "factorise",
     "pivoted",
     "write_fields",
@@ -113,6 +114,29 @@ def draw(
                 for lane in range(NETWORKS):
                     u = (np.float64(words[quarter, lane]) + 0.5) * _STEP
                     out[p, quarter * NETWORKS + lane] = u
+
+
+@njit(nogil=True, error_model="numpy")
+def draw_samples(k0: Any, k1: Any, word: Any, start: Any, normal: Any, out: Any) -> None:
+    """Draw primitives of samples start, start + 1, ..., shape (P, samples).
+
+    Four samples share one network index: sample 4 q + k is neuron k of network q.
+    """
+    words = np.empty((4, NETWORKS), dtype=np.uint64)
+    room = np.empty((len(normal), VECTOR))
+    network = start // np.uint64(4)
+    first = -np.int64(start % np.uint64(4))
+    while first < out.shape[1]:
+        draw(k0, k1, np.uint64(0), word, network, normal, words, room)
+        for p in range(len(normal)):
+            for slot in range(4):
+                neuron = 2 * (slot % 2) + slot // 2
+                for lane in range(NETWORKS):
+                    column = first + 4 * lane + neuron
+                    if 0 <= column < out.shape[1]:
+                        out[p, column] = room[p, slot * NETWORKS + lane]
+        network += np.uint64(NETWORKS)
+        first += VECTOR
 
 
 @njit(nogil=True, error_model="numpy", fastmath={"contract"})

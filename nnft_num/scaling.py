@@ -16,7 +16,7 @@ from nnft_num import reports
 from nnft_num.checking import OrderReport, Report, confront
 from nnft_num.draws import key_from_rng
 from nnft_num.estimating import Estimate, wanted_orders
-from nnft_num.front import correlators, evaluated, merged
+from nnft_num.front import correlators, evaluated, merged, tested_laws
 from nnft_num.slopes import Amplitude, Slope, deviation, fit_slope, projection
 from nnft_num.verdicts import Criterion, Verdict, joined
 from nnft_sym.cumulants import cumulant
@@ -172,6 +172,7 @@ def sweep(
             counts[size],
             seeds[sizes.index(size)],
             route=route,
+            testing=tested_laws(net),
             executor=executor,
             progress=progress,
             params=numbers[size],

@@ -75,7 +75,9 @@ class Source:
         object.__setattr__(self, "params", self.plan.values(self.params))
         # what is impossible is refused here, not in a worker
         self.plan.widths(self.params)
-        find_route(self.route)
+        refusal = find_route(self.route).refuses(self)
+        if refusal is not None:
+            _refuse(f"a network with a route {self.route!r}", refusal, "use route='parameters'")
         if self.precision not in PRECISIONS:
             known = ", ".join(map(repr, PRECISIONS))
             _refuse(f"a precision out of {known}", f"{self.precision!r}", "choose one of them")
