@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,12 +50,12 @@ __all__ = ["PARAMETER", "Kernels", "LayerInput", "kernels", "layer_input", "laye
 PARAMETER = 254
 """Parameter index of all draws of these routes."""
 
-_LAYER_BITS = 16
+LAYER_BITS = 16
 
 
 def layer_word(layer: int, position: int = 0) -> int:
     """Second counter word of a primitive of a layer."""
-    return PARAMETER << PRIMITIVE_BITS | layer << _LAYER_BITS | position
+    return PARAMETER << PRIMITIVE_BITS | layer << LAYER_BITS | position
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -195,9 +195,7 @@ class _Writer:
         self.depth = 0
         self.plan = plan
         self.first(gaussian)
-        for index, layer in enumerate(plan.layers[1:], start=1):
-            if isinstance(layer, Dense):
-                self.later(index, layer)
+        self.later()
         self.rows()
         self.neuron_rows()
 
@@ -233,7 +231,8 @@ class _Writer:
                 return
             if gaussian:
                 with self.block("for _a in _range(_len(_H)):"):
-                    self.put("_H[_a, :] = 0.0")
+                    with self.each():
+                        self.put("_H[_a, _v] = 0.0")
                     with self.block("for _p in _range(_F.shape[1]):"):
                         self.put("_c = _F[_a, _p]")
                         with self.each():
@@ -246,7 +245,7 @@ class _Writer:
                 with self.each():
                     self.put("z = _H[_a, _v]", f"_H[_a, _v] = {scalar_source(layer.activation)}")
 
-    def each(self) -> Any:
+    def each(self) -> AbstractContextManager[None]:
         return self.block(f"for _v in _range({VECTOR}):")
 
     def dense(self, layer: Dense) -> None:
@@ -267,9 +266,11 @@ class _Writer:
         if layer.bias is not None:
             self.event(layer.bias, used, ["_d"])
         else:
-            self.put("_T[_d, :] = 0.0")
+            with self.each():
+                self.put("_T[_d, _v] = 0.0")
         with self.block("for _a in _range(_len(_H)):"):
-            self.put("_H[_a, :] = 0.0")
+            with self.each():
+                self.put("_H[_a, _v] = 0.0")
             with self.block("for _j in _range(_d):"):
                 self.put("_c = _scale * _X[_a, _j]")
                 with self.each():
@@ -303,11 +304,20 @@ class _Writer:
             for row, component in zip(rows, recipe.components, strict=True):
                 self.put(f"_T[{row}, _v] = {scalar_source(component)}")
 
-    def later(self, index: int, layer: Dense) -> None:
-        with self.function(f"_layer{index}", "_values, _H"):
+    def later(self) -> None:
+        """Activations of the layers above the first; equal ones are written once."""
+        by_text: dict[str, list[int]] = {}
+        for index, layer in enumerate(self.plan.layers[1:], start=1):
+            if isinstance(layer, Dense):
+                by_text.setdefault(scalar_source(layer.activation), []).append(index)
+        with self.function("_later", "_index, _values, _H"):
             self.names()
-            with self.block("for _a in _range(_len(_H)):"), self.each():
-                self.put("z = _H[_a, _v]", f"_H[_a, _v] = {scalar_source(layer.activation)}")
+            for text, indices in by_text.items():
+                chosen = " or ".join(f"_index == {index}" for index in indices)
+                with self.block(f"if {chosen}:"), self.block("for _a in _range(_len(_H)):"):
+                    with self.each():
+                        self.put("z = _H[_a, _v]", f"_H[_a, _v] = {text}")
+            self.put("return")
 
     def rows(self) -> None:
         """All layers, sixteen networks at a time, and what is kept of each network."""
@@ -325,10 +335,16 @@ class _Writer:
             )
             with self.block(f"for _row in _range(0, _len(_out), {NETWORKS}):"):
                 self.put("_first_network = _start + _np.uint64(_row)")
-                for index in range(len(self.plan.layers)):
-                    self.layer(index)
+                self.layer("0")
+                if len(self.plan.layers) > 1:
+                    with self.block(f"for _index in _range(1, {len(self.plan.layers)}):"):
+                        self.put(
+                            "_shape = _scales[_index, 0] / _widths[_index - 1]",
+                            "_triangular = _factorise(_S, _shape, _scales[_index, 1], _L, _room)",
+                        )
+                        self.layer("_index")
                 last = len(self.plan.layers)
-                self.put(f"_part = _out[_row:_row + {NETWORKS}]")
+                self.put(f"_part = _out[_row:_min(_row + {NETWORKS}, _len(_out))]")
                 with self.block("if _len(_readout) == 0:"):
                     self.put(f"_write_metric(_S, _widths[{last - 1}], _part)")
                 with self.block("else:"):
@@ -339,23 +355,22 @@ class _Writer:
                         "_readout, _all, _words, _G, _H, _part)",
                     )
 
-    def layer(self, index: int) -> None:
-        if index:
-            self.put(
-                f"_triangular = _factorise(_S, _scales[{index}, 0] / _widths[{index - 1}], "
-                f"_scales[{index}, 1], _L, _room)"
-            )
-        self.put("_S[:] = 0.0")
-        kinds = "_all" if index else "_normal"
-        word = f"_np.uint64({layer_word(index)})"
+    def layer(self, index: str) -> None:
+        """Sum S over the neurons of one layer, the first (``0``) or one of the others."""
+        with self.block("for _e in _range(_len(_S)):"), self.block(f"for _v in _range({NETWORKS}):"):
+            self.put("_S[_e, _v] = 0.0")
+        kinds = "_all" if index != "0" else "_normal"
+        word = f"_np.uint64({layer_word(0)} + ({index} << {LAYER_BITS}))"
         with self.block(f"for _block in _range((_widths[{index}] + 3) // 4):"):
             self.put(
                 f"_draw(_k0, _k1, _np.uint64(_block), {word}, _first_network, {kinds}, _words, _G)"
             )
-            if index:
-                self.put("_apply(_L, _triangular, _G, _H)", f"_layer{index}(_values, _H)")
-            else:
+            if index == "0":
                 self.put("_first(_G, _X, _F, _locals, _values, _H)")
+            else:
+                self.put(
+                    "_apply(_L, _triangular, _G, _H)", "_later(_index, _values, _H)"
+                )
             self.put(f"_add_gram(_H, _widths[{index}] - 4 * _block, _S)")
 
     def neuron_rows(self) -> None:
@@ -372,12 +387,15 @@ class _Writer:
             with self.block(f"for _row in _range(0, _len(_out), {VECTOR}):"):
                 self.put(
                     f"_present = _min({VECTOR}, _len(_out) - _row)",
-                    "_G[:, :_present] = _columns[:, _row:_row + _present]",
-                    "_first(_G, _X, _F, _locals, _values, _H)",
                 )
+                with self.block("for _p in _range(_len(_columns)):"):
+                    with self.block("for _v in _range(_present):"):
+                        self.put("_G[_p, _v] = _columns[_p, _row + _v]")
+                self.put("_first(_G, _X, _F, _locals, _values, _H)")
                 with self.block("if not _weighted:"):
                     with self.block("for _v in _range(_present):"):
-                        self.put("_out[_row + _v] = _H[:, _v]")
+                        with self.block("for _a in _range(_len(_X)):"):
+                            self.put("_out[_row + _v, _a] = _H[_a, _v]")
                     self.put("continue")
                 primitive = f"_len(_columns) - {sum(w.primitives for w in plan.weights)}"
                 for output, recipe in enumerate(plan.weights):

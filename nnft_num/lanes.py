@@ -146,7 +146,9 @@ def add_gram(H: Any, neurons: Any, S: Any) -> None:
         for slot in range(4):
             neuron = 2 * (slot % 2) + slot // 2
             if neuron >= neurons:
-                H[:, slot * NETWORKS : (slot + 1) * NETWORKS] = 0.0
+                for a in range(len(H)):
+                    for lane in range(NETWORKS):
+                        H[a, slot * NETWORKS + lane] = 0.0
     entry = 0
     for a in range(len(H)):
         for b in range(a + 1):
@@ -168,9 +170,7 @@ def factorise(S: Any, scale: Any, shift: Any, L: Any, G: Any) -> Any:
     ``pivoted``.  Returns whether all factors are lower triangular.
     """
     n = L.shape[0]
-    L[:] = 0.0
-    smallest = np.empty(NETWORKS)
-    smallest[:] = 1.0
+    smallest = np.ones(NETWORKS)
     for j in range(n):
         for i in range(j, n):
             entry = i * (i + 1) // 2 + j
@@ -203,6 +203,12 @@ def factorise(S: Any, scale: Any, shift: Any, L: Any, G: Any) -> Any:
             for i in range(n):
                 for j in range(n):
                     L[i, j, lane] = factor[i, j]
+    if not triangular:
+        for lane in range(NETWORKS):
+            if smallest[lane] != 0.0:
+                for i in range(n):
+                    for j in range(i + 1, n):
+                        L[i, j, lane] = 0.0
     return triangular
 
 
@@ -222,11 +228,13 @@ def pivoted(G: Any) -> Any:
     """
     n = len(G)
     rest = np.empty(n)
+    largest = 0.0
     for i in range(n):
         rest[i] = G[i, i]
+        largest = max(largest, rest[i])
     L = np.zeros((n, n))
     done = np.zeros(n, dtype=np.bool_)
-    least = n * _RANK * rest.max()
+    least = n * _RANK * largest
     for k in range(n):
         pivot = -1
         for i in range(n):
@@ -254,7 +262,8 @@ def apply_factor(L: Any, triangular: Any, G: Any, H: Any) -> None:
     """Write the fields z = L g of four neurons of each network, from normals G, into H."""
     n = len(H)
     for a in range(n):
-        H[a, :] = 0.0
+        for v in range(VECTOR):
+            H[a, v] = 0.0
         for p in range(a + 1 if triangular else n):
             for slot in range(4):
                 for lane in range(NETWORKS):
