@@ -266,6 +266,12 @@ class Report:
         Size of the sample and number of groups of the jackknife.
     route : str
         How it was sampled.
+    route_reason : str
+        Why it was sampled so.
+    route_assumes : tuple of str
+        Laws the route takes for granted and the report therefore does not test.
+    unit : str
+        What was sampled: networks, or single neurons.
     plan_hash : str or None
         Hash of the plan that was sampled.
     key : tuple of two int or None
@@ -280,6 +286,9 @@ class Report:
     networks: int
     groups: int
     route: str
+    route_reason: str = "asked for"
+    route_assumes: tuple[str, ...] = ()
+    unit: str = "networks"
     plan_hash: str | None = None
     key: tuple[int, int] | None = None
 
@@ -402,6 +411,9 @@ def confront(
         networks=estimate.networks,
         groups=estimate.groups,
         route=estimate.route.name,
+        route_reason=estimate.reason,
+        route_assumes=estimate.route.assumes,
+        unit=estimate.route.unit,
         plan_hash=estimate.plan_hash,
         key=estimate.key,
     )

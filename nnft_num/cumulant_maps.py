@@ -7,9 +7,9 @@ once, and carries flags of the numbers y over to the entries they enter.
 - ``FieldMap``: y are the fields.
 - ``MetricMap``: y_e = S_ab = (1/N) sum_i φ_i(x_a) φ_i(x_b).  With a Gaussian readout of deviation
   s_j and output bias of deviation β_j, f given S is Gaussian with covariance δ_ij (s_j² S + β_j²),
-  so that for even k
+  so that for even k, with κ_{k/2} the joint cumulant of the k/2 entries of S that a pairing names,
 
-      κ(f_1, ..., f_k) = sum over pairings of prod δ s_j² κ_{k/2}(S_e1, ..., S_e{k/2}) + δ_k2 δ_ij β_j²
+      κ(f_1, ..., f_k) = sum over pairings of κ_{k/2}(S, ..., S) prod δ_ij s_j²  +  δ_k2 δ_ij β_j²
 
   by the law of total cumulance (higher cumulants of a Gaussian vanish).
 - ``NeuronMap``: y are one neuron's outputs φ(x_a), or a_j φ(x_a).  For independent, identically

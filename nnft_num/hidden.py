@@ -1,10 +1,11 @@
 """Compiled hidden layers of sixteen networks side by side, below a given network's readout.
 
-Two functions are written for each plan.  ``_first`` turns primitives (normals and uniforms) into
-the outputs φ(x_a) of neurons of the first layer; ``_rows`` runs all hidden layers and
-keeps of each network its fields, or the metric S_ab = sum_i φ_i(x_a) φ_i(x_b)/n_L of the last layer.  In the first layer a Gaussian density is
-drawn through a factor F of the covariance of its fields, z = F g with F Fᵀ = K; any other density
-by its own recipe.  The fields of a later layer are drawn given the layer below,
+Functions written for each plan: ``_first`` turns primitives (normals and uniforms) into the outputs
+φ(x_a) of neurons of the first layer, ``_rows`` runs all hidden layers and keeps of each network its
+fields, or the metric S_ab = sum_i φ_i(x_a) φ_i(x_b)/n_L of the last layer, and ``_neurons`` keeps
+single neurons.  In the first layer a Gaussian density is drawn through a factor F of the covariance
+of its fields, z = F g with F Fᵀ = K; any other density by its own recipe.  The fields of a later
+layer are drawn given the layer below,
 
     z = L g,    L Lᵀ = C_b + C_W/n_l sum_i φ_i φ_iᵀ,
 
@@ -85,9 +86,7 @@ class Kernels:
     neurons: Callable[..., None]
 
 
-def layer_input(
-    plan: Plan, X: NDArray[np.float64], params: Mapping[str, float]
-) -> LayerInput:
+def layer_input(plan: Plan, X: NDArray[np.float64], params: Mapping[str, float]) -> LayerInput:
     """Prepare the first layer of a plan at its points."""
     layer, n = plan.layers[0], len(X)
     if isinstance(layer, Neurons):
@@ -152,8 +151,6 @@ _INTERNAL: dict[str, Any] = {
     "_np": np,
     "_range": range,
     "_float": float,
-    "_max": max,
-    "_min": min,
     "_max": max,
     "_min": min,
     "_len": len,
@@ -249,7 +246,7 @@ class _Writer:
         return self.block(f"for _v in _range({VECTOR}):")
 
     def dense(self, layer: Dense) -> None:
-        """z = W x / sqrt(d) + b from the recipes."""
+        """Sum W x / sqrt(d) + b from the recipes."""
         self.put(
             "_d = _X.shape[1]",
             "_scale = 1.0 / _np.sqrt(_float(_d))",
@@ -314,9 +311,9 @@ class _Writer:
             self.names()
             for text, indices in by_text.items():
                 chosen = " or ".join(f"_index == {index}" for index in indices)
-                with self.block(f"if {chosen}:"), self.block("for _a in _range(_len(_H)):"):
-                    with self.each():
-                        self.put("z = _H[_a, _v]", f"_H[_a, _v] = {text}")
+                points = self.block("for _a in _range(_len(_H)):")
+                with self.block(f"if {chosen}:"), points, self.each():
+                    self.put("z = _H[_a, _v]", f"_H[_a, _v] = {text}")
             self.put("return")
 
     def rows(self) -> None:
@@ -357,7 +354,10 @@ class _Writer:
 
     def layer(self, index: str) -> None:
         """Sum S over the neurons of one layer, the first (``0``) or one of the others."""
-        with self.block("for _e in _range(_len(_S)):"), self.block(f"for _v in _range({NETWORKS}):"):
+        with (
+            self.block("for _e in _range(_len(_S)):"),
+            self.block(f"for _v in _range({NETWORKS}):"),
+        ):
             self.put("_S[_e, _v] = 0.0")
         kinds = "_all" if index != "0" else "_normal"
         word = f"_np.uint64({layer_word(0)} + ({index} << {LAYER_BITS}))"
@@ -368,9 +368,7 @@ class _Writer:
             if index == "0":
                 self.put("_first(_G, _X, _F, _locals, _values, _H)")
             else:
-                self.put(
-                    "_apply(_L, _triangular, _G, _H)", "_later(_index, _values, _H)"
-                )
+                self.put("_apply(_L, _triangular, _G, _H)", "_later(_index, _values, _H)")
             self.put(f"_add_gram(_H, _widths[{index}] - 4 * _block, _S)")
 
     def neuron_rows(self) -> None:
@@ -388,23 +386,28 @@ class _Writer:
                 self.put(
                     f"_present = _min({VECTOR}, _len(_out) - _row)",
                 )
-                with self.block("for _p in _range(_len(_columns)):"):
-                    with self.block("for _v in _range(_present):"):
-                        self.put("_G[_p, _v] = _columns[_p, _row + _v]")
+                columns = self.block("for _p in _range(_len(_columns)):")
+                with columns, self.block("for _v in _range(_present):"):
+                    self.put("_G[_p, _v] = _columns[_p, _row + _v]")
                 self.put("_first(_G, _X, _F, _locals, _values, _H)")
                 with self.block("if not _weighted:"):
-                    with self.block("for _v in _range(_present):"):
-                        with self.block("for _a in _range(_len(_X)):"):
-                            self.put("_out[_row + _v, _a] = _H[_a, _v]")
+                    with self.present():
+                        self.put("_out[_row + _v, _a] = _H[_a, _v]")
                     self.put("continue")
                 primitive = f"_len(_columns) - {sum(w.primitives for w in plan.weights)}"
                 for output, recipe in enumerate(plan.weights):
                     self.event(recipe, primitive, [str(output)])
                     primitive += f" + {recipe.primitives}"
-                with self.block("for _v in _range(_present):"):
-                    with self.block("for _a in _range(_len(_X)):"):
-                        for output in range(plan.outputs):
-                            self.put(
-                                f"_out[_row + _v, _a * {plan.outputs} + {output}] = "
-                                f"_T[{output}, _v] * _H[_a, _v]"
-                            )
+                with self.present():
+                    for output in range(plan.outputs):
+                        self.put(
+                            f"_out[_row + _v, _a * {plan.outputs} + {output}] = "
+                            f"_T[{output}, _v] * _H[_a, _v]"
+                        )
+
+    @contextmanager
+    def present(self) -> Iterator[None]:
+        """Loop over the neurons that are asked for and the points."""
+        points = self.block("for _a in _range(_len(_X)):")
+        with self.block("for _v in _range(_present):"), points:
+            yield

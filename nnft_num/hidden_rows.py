@@ -145,7 +145,8 @@ def _fill_fields(
 ) -> None:
     table = []
     for weight, bias in zip(readout_weights(source), output_biases(source), strict=True):
-        assert weight is not None and bias is not None
+        assert weight is not None
+        assert bias is not None
         table.append([weight.slope, bias.offset, bias.slope, float(bias.normal)])
     _fill(source, key, start, out, np.array(table))
 

@@ -139,7 +139,7 @@ def draw_samples(k0: Any, k1: Any, word: Any, start: Any, normal: Any, out: Any)
         first += VECTOR
 
 
-@njit(nogil=True, error_model="numpy", fastmath={"contract"})
+@njit(nogil=True, error_model="numpy")
 def add_gram(H: Any, neurons: Any, S: Any) -> None:
     """Add sum_i φ_ia φ_ib over the first ``neurons`` (of four) to S, shape (n(n+1)/2, 16)."""
     if neurons < 4:
@@ -162,7 +162,7 @@ def add_gram(H: Any, neurons: Any, S: Any) -> None:
             entry += 1
 
 
-@njit(nogil=True, error_model="numpy", fastmath={"contract"})
+@njit(nogil=True, error_model="numpy")
 def factorise(S: Any, scale: Any, shift: Any, L: Any, G: Any) -> Any:
     """Factorise G = shift + scale S of each network: L Lᵀ = G.
 
@@ -257,7 +257,7 @@ def pivoted(G: Any) -> Any:
     return L
 
 
-@njit(nogil=True, error_model="numpy", fastmath={"contract"})
+@njit(nogil=True, error_model="numpy")
 def apply_factor(L: Any, triangular: Any, G: Any, H: Any) -> None:
     """Write the fields z = L g of four neurons of each network, from normals G, into H."""
     n = len(H)

@@ -98,9 +98,7 @@ def _work(source: Source) -> float:
     return float(40 * len(_kinds(source)) + 40 * len(source.X))
 
 
-def _evaluate(
-    source: Source, primitives: NDArray[np.float64], out: NDArray[np.float64]
-) -> None:
+def _evaluate(source: Source, primitives: NDArray[np.float64], out: NDArray[np.float64]) -> None:
     first = _input(source)
     kernels(source.plan, source.params).neurons(
         primitives,
@@ -117,9 +115,7 @@ def _fill(source: Source, key: tuple[int, int], start: int, out: NDArray[np.floa
     kinds = _kinds(source)
     primitives = np.empty((len(kinds), len(out)))
     word = np.uint64(PARAMETER << PRIMITIVE_BITS)
-    draw_samples(
-        np.uint64(key[0]), np.uint64(key[1]), word, np.uint64(start), kinds, primitives
-    )
+    draw_samples(np.uint64(key[0]), np.uint64(key[1]), word, np.uint64(start), kinds, primitives)
     _evaluate(source, primitives, out)
 
 
@@ -131,9 +127,7 @@ NEURON_ROWS = Rows(dimension=_count, work=_work, fill=_fill)
 def sobol_rows(exponent: int) -> Rows:
     """One neuron a row, at 2^exponent Sobol points for each randomisation."""
 
-    def fill(
-        source: Source, key: tuple[int, int], start: int, out: NDArray[np.float64]
-    ) -> None:
+    def fill(source: Source, key: tuple[int, int], start: int, out: NDArray[np.float64]) -> None:
         kinds = _kinds(source)
         row, stop = start, start + len(out)
         while row < stop:

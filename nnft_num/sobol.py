@@ -105,25 +105,36 @@ def _scrambled(
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
     directions = np.zeros((coordinates, _BITS), dtype=np.uint64)
     shifts = np.empty(coordinates, dtype=np.uint64)
-    low, high = np.uint64(randomisation & 0xFFFFFFFF), np.uint64(randomisation >> 32)
-    for coordinate in range(coordinates):
-        word = np.uint64(PARAMETER << PRIMITIVE_BITS | coordinate)
-        words: list[int] = []
-        for block in range(_BITS // 4 + 1):
-            found = philox(
-                np.uint64(block), word, low, high, np.uint64(key[0]), np.uint64(key[1])
-            )
-            words.extend(int(r) for r in found)
-        for j, plain in enumerate(_directions()[coordinate].tolist()):
-            value = 0
-            for i in range(_BITS):
-                # row i of the matrix: a unit diagonal and random bits above
-                unit = 1 << (_BITS - 1 - i)
-                mask = (words[i] & ~(2 * unit - 1) & 0xFFFFFFFF) | unit
-                value |= unit * ((plain & mask).bit_count() & 1)
-            directions[coordinate, j] = value
-        shifts[coordinate] = words[_BITS]
+    _scramble(
+        _directions(), np.uint64(key[0]), np.uint64(key[1]), np.uint64(randomisation),
+        directions, shifts,
+    )  # fmt: skip
     return directions, shifts
+
+
+@njit(nogil=True, error_model="numpy")
+def _scramble(
+    plain: Any, k0: Any, k1: Any, randomisation: Any, directions: Any, shifts: Any
+) -> None:
+    low, high = randomisation & np.uint64(0xFFFFFFFF), randomisation >> np.uint64(32)
+    words = np.empty(_BITS + 4, dtype=np.uint64)
+    for coordinate in range(len(directions)):
+        word = np.uint64(PARAMETER << PRIMITIVE_BITS) + np.uint64(coordinate)
+        for block in range(_BITS // 4 + 1):
+            found = philox(np.uint64(block), word, low, high, k0, k1)
+            for i in range(4):
+                words[4 * block + i] = found[i]
+        for row in range(_BITS):
+            # row of the matrix: a unit diagonal and random bits above
+            unit = np.uint64(1) << np.uint64(_BITS - 1 - row)
+            mask = (words[row] & ~(unit + unit - np.uint64(1))) | unit
+            for j in range(_BITS):
+                parity = plain[coordinate, j] & mask
+                for shift in (16, 8, 4, 2, 1):
+                    parity ^= parity >> np.uint64(shift)
+                if parity & np.uint64(1):
+                    directions[coordinate, j] |= unit
+        shifts[coordinate] = words[_BITS]
 
 
 @njit(nogil=True, error_model="numpy")
