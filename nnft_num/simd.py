@@ -1,378 +1,337 @@
-"""Vectors of sixteen numbers as values of compiled code.
+"""Machine code written from Python: sixteen numbers to a value, operators that act lane by lane.
 
-Five types, one register or a few of them wide on every machine: ``f32`` and ``f64`` (floats),
-``i32`` and ``u64`` (integers), and masks.  Operators act lane by lane, never across lanes, and
-products are never fused with sums unless ``fma`` is written: so the bits of a lane depend on its
-own numbers alone, whatever the width of the registers of the machine.  Compiled code that is
-written in these types needs no help from an optimiser to use vector instructions.
+A ``Value`` is a number, or a vector of sixteen, of the code that is being written; an operator on
+values writes the instruction that computes it.  Plain numbers are taken in every lane.  Products
+are never fused with sums unless ``fma`` is written and lanes never meet, so the bits of a lane
+depend on its own numbers alone, whatever the width of the registers of the machine.
 """
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.core.typing.templates import AbstractTemplate, infer_global, signature
-from numba.extending import intrinsic, lower_builtin, models, register_model
 
-__all__ = [
-    "LANES",
-    "any_lane",
-    "as_bits",
-    "as_double",
-    "as_float",
-    "double_bits",
-    "extract",
-    "f32",
-    "f64",
-    "fabs",
-    "fma",
-    "i32",
-    "insert",
-    "lanes",
-    "load",
-    "low_word",
-    "mask",
-    "power",
-    "select",
-    "splat",
-    "splat_double",
-    "splat_word",
-    "sqrt",
-    "store",
-    "to_double",
-    "to_float",
-    "to_single",
-    "u64",
-    "unsigned_to_float",
-    "wide_word",
-]
+__all__ = ["LANES", "Code", "Value", "Variable", "f32", "f64", "i32", "i64"]
 
 LANES = 16
 """Numbers in one vector."""
 
+f32, f64, i32, i64 = ir.FloatType(), ir.DoubleType(), ir.IntType(32), ir.IntType(64)
+_BIT = ir.IntType(1)
+_FLOATS = (f32, f64)
 
-class Vector(types.Type):
-    """Type of a vector of sixteen elements of one scalar type."""
 
-    def __init__(self, name: str, scalar: types.Type, element: ir.Type) -> None:
-        self.scalar = scalar
-        self.element = element
-        super().__init__(name=f"{name}x{LANES}")
+class Value:
+    """A number or a vector of the code that is being written."""
+
+    def __init__(self, code: Code, value: Any) -> None:
+        self.code = code
+        self.ir = value
 
     @property
-    def ir(self) -> ir.VectorType:
-        """What LLVM calls it."""
-        return ir.VectorType(self.element, LANES)
+    def is_vector(self) -> bool:
+        """Whether it has sixteen lanes."""
+        return isinstance(self.ir.type, ir.VectorType)
 
+    @property
+    def element(self) -> ir.Type:
+        """Type of one number."""
+        return self.ir.type.element if self.is_vector else self.ir.type
 
-f32 = Vector("f32", types.float32, ir.FloatType())
-f64 = Vector("f64", types.float64, ir.DoubleType())
-i32 = Vector("i32", types.int32, ir.IntType(32))
-u64 = Vector("u64", types.uint64, ir.IntType(64))
-mask = Vector("mask", types.boolean, ir.IntType(1))
+    def _with(self, other: Any, floats: str, integers: str, swapped: bool = False) -> Value:
+        a, b = self.code.pair(self, other)
+        if swapped:
+            a, b = b, a
+        name = floats if a.element in _FLOATS else integers
+        return Value(self.code, getattr(self.code.builder, name)(a.ir, b.ir))
 
-_FLOATS = (f32, f64)
-_INTEGERS = (i32, u64)
-
-
-@register_model(Vector)
-class _VectorModel(models.PrimitiveModel):
-    def __init__(self, manager: Any, vector: Vector) -> None:
-        super().__init__(manager, vector, vector.ir)
+    def __add__(self, other: Any) -> Value:
+        return self._with(other, "fadd", "add")
 
+    __radd__ = __add__
 
-def _splat(builder: Any, vector: Vector, value: Any) -> Any:
-    zero = ir.IntType(32)(0)
-    single = builder.insert_element(ir.Constant(vector.ir, ir.Undefined), value, zero)
-    lanes = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
-    return builder.shuffle_vector(single, ir.Constant(vector.ir, ir.Undefined), lanes)
+    def __sub__(self, other: Any) -> Value:
+        return self._with(other, "fsub", "sub")
 
+    def __rsub__(self, other: Any) -> Value:
+        return self._with(other, "fsub", "sub", swapped=True)
 
-def _llvm(builder: Any, name: str, vector: Vector, operands: Any) -> Any:
-    """Call a function of LLVM whose arguments and value are vectors of one type."""
-    kind = ir.FunctionType(vector.ir, [vector.ir] * len(operands))
-    target = f"llvm.{name}.v{LANES}{vector.name[:3]}"
-    return builder.call(cgutils.get_or_insert_function(builder.module, kind, target), operands)
+    def __mul__(self, other: Any) -> Value:
+        return self._with(other, "fmul", "mul")
 
+    __rmul__ = __mul__
 
-def _operands(builder: Any, vector: Vector, given: tuple[Any, ...], values: Any) -> list[Any]:
-    pairs = zip(given, values, strict=True)
-    return [v if isinstance(t, Vector) else _splat(builder, vector, v) for t, v in pairs]
+    def __truediv__(self, other: Any) -> Value:
+        return self._with(other, "fdiv", "")
 
+    def __rtruediv__(self, other: Any) -> Value:
+        return self._with(other, "fdiv", "", swapped=True)
 
-def _common(args: tuple[Any, ...], kinds: tuple[Vector, ...]) -> Vector | None:
-    """Type of the vectors among the arguments of an operation, if there is exactly one."""
-    found = {a for a in args if isinstance(a, Vector)}
-    scalars = all(isinstance(a, (Vector, types.Number)) for a in args)
-    return found.pop() if len(found) == 1 and scalars and found <= set(kinds) else None
+    def __floordiv__(self, other: Any) -> Value:
+        return self._with(other, "", "udiv")
 
+    def __and__(self, other: Any) -> Value:
+        return self._with(other, "", "and_")
 
-def _cast(args: tuple[Any, ...], vector: Vector) -> list[Any]:
-    return [a if isinstance(a, Vector) else vector.scalar for a in args]
+    def __or__(self, other: Any) -> Value:
+        return self._with(other, "", "or_")
 
+    def __xor__(self, other: Any) -> Value:
+        return self._with(other, "", "xor")
 
-def _define(
-    symbol: Any, kinds: tuple[Vector, ...], write: Callable[..., Any], result: Vector | None = None
-) -> None:
-    """Give an operator a meaning on vectors, one operand of two may be a scalar."""
+    def __lshift__(self, other: Any) -> Value:
+        return self._with(other, "", "shl")
 
-    @infer_global(symbol)
-    class _Template(AbstractTemplate):  # type: ignore[misc]
-        def generic(self, args: Any, kws: Any) -> Any:
-            vector = None if kws else _common(args, kinds)
-            if vector is None:
-                return None
-            return signature(result or vector, *_cast(args, vector))
+    def __rshift__(self, other: Any) -> Value:
+        return self._with(other, "", "lshr")
 
-    def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        vector = next(t for t in sig.args if isinstance(t, Vector))
-        return write(builder, vector, *_operands(builder, vector, sig.args, args))
+    def __neg__(self) -> Value:
+        return Value(self.code, self.code.builder.fneg(self.ir))
 
-    for kind in kinds:
-        if symbol in (operator.neg, operator.invert):
-            lower_builtin(symbol, kind)(lower)
-        else:
-            for pair in ((kind, kind), (kind, kind.scalar), (kind.scalar, kind)):
-                lower_builtin(symbol, *pair)(lower)
+    def __invert__(self) -> Value:
+        return Value(self.code, self.code.builder.not_(self.ir))
 
+    def _compare(self, sign: str, other: Any) -> Value:
+        a, b = self.code.pair(self, other)
+        builder = self.code.builder
+        if a.element not in _FLOATS:
+            return Value(self.code, builder.icmp_signed(sign, a.ir, b.ir))
+        compare = builder.fcmp_unordered if sign == "!=" else builder.fcmp_ordered
+        return Value(self.code, compare(sign, a.ir, b.ir))
 
-def _either(of_floats: str, of_integers: str) -> Callable[..., Any]:
-    def write(builder: Any, vector: Vector, a: Any, b: Any) -> Any:
-        return getattr(builder, of_floats if vector in _FLOATS else of_integers)(a, b)
+    def __lt__(self, other: Any) -> Value:
+        return self._compare("<", other)
 
-    return write
+    def __le__(self, other: Any) -> Value:
+        return self._compare("<=", other)
 
+    def __gt__(self, other: Any) -> Value:
+        return self._compare(">", other)
 
-def _comparison(sign: str) -> Callable[..., Any]:
-    def write(builder: Any, vector: Vector, a: Any, b: Any) -> Any:
-        if vector in _FLOATS:
-            compare = builder.fcmp_unordered if sign == "!=" else builder.fcmp_ordered
-        else:
-            compare = builder.icmp_signed if vector is i32 else builder.icmp_unsigned
-        return compare(sign, a, b)
+    def __ge__(self, other: Any) -> Value:
+        return self._compare(">=", other)
 
-    return write
+    def equals(self, other: Any) -> Value:
+        """Where both are the same number; NaN is not."""
+        return self._compare("==", other)
 
+    def differs(self, other: Any) -> Value:
+        """Where they are not the same number; NaN differs from everything."""
+        return self._compare("!=", other)
 
-_define(operator.add, _FLOATS + _INTEGERS, _either("fadd", "add"))
-_define(operator.sub, _FLOATS + _INTEGERS, _either("fsub", "sub"))
-_define(operator.mul, _FLOATS + _INTEGERS, _either("fmul", "mul"))
-_define(operator.truediv, _FLOATS, lambda builder, vector, a, b: builder.fdiv(a, b))
-_define(operator.neg, _FLOATS, lambda builder, vector, a: builder.fneg(a))
-_define(operator.xor, _INTEGERS, lambda builder, vector, a, b: builder.xor(a, b))
-_define(operator.and_, (*_INTEGERS, mask), lambda builder, vector, a, b: builder.and_(a, b))
-_define(operator.or_, (*_INTEGERS, mask), lambda builder, vector, a, b: builder.or_(a, b))
-_define(operator.lshift, _INTEGERS, lambda builder, vector, a, b: builder.shl(a, b))
-_define(operator.rshift, _INTEGERS, lambda builder, vector, a, b: builder.lshr(a, b))
-_define(operator.invert, (*_INTEGERS, mask), lambda builder, vector, a: builder.not_(a))
-for _symbol, _sign in (
-    (operator.lt, "<"),
-    (operator.le, "<="),
-    (operator.gt, ">"),
-    (operator.ge, ">="),
-    (operator.eq, "=="),
-    (operator.ne, "!="),
-):
-    _define(_symbol, _FLOATS + _INTEGERS, _comparison(_sign), result=mask)
+    def select(self, yes: Any, no: Any) -> Value:
+        """``yes`` where the condition holds, else ``no``; one of them at least is a value."""
+        given = yes if isinstance(yes, Value) else no
+        a, b = self.code.pair(given, no if given is yes else yes)
+        if given is not yes:
+            a, b = b, a
+        return Value(self.code, self.code.builder.select(self.ir, a.ir, b.ir))
 
-
-@intrinsic
-def fma(typing: Any, a: Any, b: Any, c: Any) -> Any:
-    """a b + c, rounded once; scalars are taken in every lane."""
-    vector = _common((a, b, c), _FLOATS)
-    if vector is None:
-        return None
-
-    def write(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return _llvm(builder, "fma", vector, _operands(builder, vector, sig.args, args))
-
-    return signature(vector, *_cast((a, b, c), vector)), write
-
-
-@intrinsic
-def select(typing: Any, condition: Any, a: Any, b: Any) -> Any:
-    """a where the condition holds, else b; at least one of them a vector."""
-    vector = _common((a, b), _FLOATS + _INTEGERS)
-    if vector is None or condition is not mask:
-        return None
-
-    def write(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return builder.select(args[0], *_operands(builder, vector, sig.args[1:], args[1:]))
-
-    return signature(vector, mask, *_cast((a, b), vector)), write
-
-
-@intrinsic(prefer_literal=True)
-def power(typing: Any, x: Any, exponent: Any) -> Any:
-    """x^n for a literal n >= 1, by squaring."""
-    if x not in _FLOATS or not isinstance(exponent, types.IntegerLiteral):
-        return None
-    count = exponent.literal_value
-
-    def write(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        square, product = args[0], None
-        for digit in reversed(f"{count:b}"):
-            if digit == "1":
-                product = square if product is None else builder.fmul(product, square)
-            square = builder.fmul(square, square)
-        return product
-
-    return signature(x, x, exponent), write
-
-
-def _unary(name: str) -> Any:
-    """An LLVM function of one float vector."""
-
-    def function(typing: Any, x: Any) -> Any:
-        if x not in _FLOATS:
-            return None
-
-        def write(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-            return _llvm(builder, name, x, args)
-
-        return signature(x, x), write
-
-    function.__name__ = name
-    return intrinsic(function)
-
-
-sqrt = _unary("sqrt")
-fabs = _unary("fabs")
-
-
-def _conversion(source: Vector, target: Vector, instruction: str) -> Any:
-    def function(typing: Any, x: Any) -> Any:
-        if x is not source:
-            return None
-
-        def write(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-            return getattr(builder, instruction)(args[0], target.ir)
-
-        return signature(target, source), write
-
-    function.__name__ = instruction
-    return intrinsic(function)
-
-
-as_bits = _conversion(f32, i32, "bitcast")
-as_float = _conversion(i32, f32, "bitcast")
-double_bits = _conversion(f64, u64, "bitcast")
-as_double = _conversion(u64, f64, "bitcast")
-to_float = _conversion(i32, f32, "sitofp")
-unsigned_to_float = _conversion(i32, f32, "uitofp")
-low_word = _conversion(u64, i32, "trunc")
-wide_word = _conversion(i32, u64, "zext")
-to_double = _conversion(f32, f64, "fpext")
-to_single = _conversion(f64, f32, "fptrunc")
-
-
-def _broadcast(vector: Vector) -> Any:
-    def function(typing: Any, x: Any) -> Any:
-        if not isinstance(x, types.Number):
-            return None
-
-        def write(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-            return _splat(builder, vector, args[0])
-
-        return signature(vector, vector.scalar), write
-
-    function.__name__ = f"splat_{vector.name}"
-    return intrinsic(function)
-
-
-splat = _broadcast(f32)
-splat_double = _broadcast(f64)
-splat_word = _broadcast(u64)
-
-
-@intrinsic
-def lanes(typing: Any) -> Any:
-    """0, 1, ..., 15 as ``u64``."""
-
-    def write(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return ir.Constant(u64.ir, list(range(LANES)))
-
-    return signature(u64), write
-
-
-@intrinsic
-def any_lane(typing: Any, condition: Any) -> Any:
-    """Whether the condition holds in some lane."""
-    if condition is not mask:
-        return None
-
-    def write(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    def _converted(self, instruction: str, element: ir.Type) -> Value:
+        target = ir.VectorType(element, LANES) if self.is_vector else element
+        return Value(self.code, getattr(self.code.builder, instruction)(self.ir, target))
+
+    def bits(self) -> Value:
+        """Bits of floats, as integers."""
+        return self._converted("bitcast", i32 if self.element is f32 else i64)
+
+    def from_bits(self) -> Value:
+        """Floats with these bits."""
+        return self._converted("bitcast", f32 if self.element is i32 else f64)
+
+    def to_float(self) -> Value:
+        """Signed integers as single precision."""
+        return self._converted("sitofp", f32)
+
+    def unsigned_to_float(self) -> Value:
+        """Unsigned integers as single precision."""
+        return self._converted("uitofp", f32)
+
+    def low_word(self) -> Value:
+        """Lower 32 bits."""
+        return self._converted("trunc", i32)
+
+    def wide_word(self) -> Value:
+        """32 bits as the lower half of 64."""
+        return self._converted("zext", i64)
+
+    def to_double(self) -> Value:
+        """Double precision."""
+        return self._converted("fpext", f64)
+
+    def to_single(self) -> Value:
+        """Single precision."""
+        return self._converted("fptrunc", f32)
+
+    def splat(self) -> Value:
+        """The number in every lane."""
+        builder, vector = self.code.builder, ir.VectorType(self.element, LANES)
+        undefined = ir.Constant(vector, ir.Undefined)
+        single = builder.insert_element(undefined, self.ir, i32(0))
+        order = ir.Constant(ir.VectorType(i32, LANES), [0] * LANES)
+        return Value(self.code, builder.shuffle_vector(single, undefined, order))
+
+    def any_lane(self) -> Value:
+        """Whether a condition holds in some lane."""
         word = ir.IntType(LANES)
-        return builder.icmp_unsigned("!=", builder.bitcast(args[0], word), word(0))
-
-    return signature(types.boolean, mask), write
-
-
-@intrinsic
-def extract(typing: Any, x: Any, lane: Any) -> Any:
-    """One lane of a vector."""
-    if not isinstance(x, Vector) or not isinstance(lane, types.Integer):
-        return None
-
-    def write(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return builder.extract_element(*args)
-
-    return signature(x.scalar, x, types.int64), write
+        bits = self.code.builder.bitcast(self.ir, word)
+        return Value(self.code, self.code.builder.icmp_unsigned("!=", bits, word(0)))
 
 
-@intrinsic
-def insert(typing: Any, x: Any, value: Any, lane: Any) -> Any:
-    """The vector with one lane replaced."""
-    if not isinstance(x, Vector) or not isinstance(lane, types.Integer):
-        return None
+class Variable:
+    """A value that is set again in loops and branches."""
 
-    def write(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return builder.insert_element(*args)
+    def __init__(self, value: Value) -> None:
+        self.code = value.code
+        with self.code.builder.goto_entry_block():
+            self._slot = self.code.builder.alloca(value.ir.type)
+        self.value = value
 
-    return signature(x, x, x.scalar, types.int64), write
+    @property
+    def value(self) -> Value:
+        """What it is now."""
+        return Value(self.code, self.code.builder.load(self._slot))
 
-
-def _vector_of(array: Any) -> Vector | None:
-    """Vector type that fits the elements of a contiguous one-dimensional array."""
-    if isinstance(array, types.Array) and array.ndim == 1 and array.layout == "C":
-        return {types.float32: f32, types.float64: f64, types.int32: i32}.get(array.dtype)
-    return None
-
-
-def _address(context: Any, builder: Any, array: Any, value: Any, offset: Any, v: Vector) -> Any:
-    data = context.make_array(array)(context, builder, value).data
-    return builder.bitcast(builder.gep(data, [offset]), v.ir.as_pointer())
+    @value.setter
+    def value(self, value: Value) -> None:
+        self.code.builder.store(value.ir, self._slot)
 
 
-@intrinsic
-def load(typing: Any, array: Any, offset: Any) -> Any:
-    """Elements offset, ..., offset + 15 of an array, unchecked."""
-    vector = _vector_of(array)
-    if vector is None:
-        return None
+class Code:
+    """One function of machine code that is being written.
 
-    def write(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        address = _address(context, builder, array, *args, vector)
-        return builder.load(address, align=4)
+    Parameters
+    ----------
+    name : str
+        Its name.
+    arguments : dict
+        Names of its arguments and their types: numbers, or pointers to numbers.
+    """
 
-    return signature(vector, array, types.int64), write
+    def __init__(self, name: str, arguments: dict[str, ir.Type]) -> None:
+        self.module = ir.Module(name=name)
+        kind = ir.FunctionType(ir.VoidType(), list(arguments.values()))
+        self.function = ir.Function(self.module, kind, name=name)
+        self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
+        self.arguments = {}
+        for argument, given in zip(arguments, self.function.args, strict=True):
+            if isinstance(given.type, ir.PointerType):
+                given.add_attribute("noalias")
+            self.arguments[argument] = Value(self, given)
+
+    def finish(self) -> str:
+        """End the function and give the text of the module."""
+        self.builder.ret_void()
+        return str(self.module)
+
+    def number(self, value: float, element: ir.Type) -> Value:
+        """A constant."""
+        return Value(self, ir.Constant(element, _constant(value, element)))
+
+    def vector(self, value: float, element: ir.Type) -> Value:
+        """A constant in every lane."""
+        constant = _constant(value, element)
+        return Value(self, ir.Constant(ir.VectorType(element, LANES), [constant] * LANES))
+
+    def lane_numbers(self) -> Value:
+        """0, 1, ..., 15."""
+        return Value(self, ir.Constant(ir.VectorType(i64, LANES), list(range(LANES))))
+
+    def pair(self, one: Value, other: Any) -> tuple[Value, Value]:
+        """Two operands of one type, from a value and a value or plain number."""
+        if not isinstance(other, Value):
+            make = self.vector if one.is_vector else self.number
+            return one, make(other, one.element)
+        if one.is_vector and not other.is_vector:
+            return one, other.splat()
+        if other.is_vector and not one.is_vector:
+            return one.splat(), other
+        return one, other
+
+    def load(self, array: Value, index: Value, *, vector: bool = True) -> Value:
+        """Read the vector, or the number, that starts at an index of an array."""
+        return Value(self, self.builder.load(self._address(array, index, vector), align=4))
+
+    def store(self, array: Value, index: Value, value: Value) -> None:
+        """Write a vector or a number at an index of an array."""
+        self.builder.store(value.ir, self._address(array, index, value.is_vector), align=4)
+
+    def _address(self, array: Value, index: Value, vector: bool) -> Any:
+        address = self.builder.gep(array.ir, [index.ir])
+        if not vector:
+            return address
+        return self.builder.bitcast(
+            address, ir.VectorType(array.ir.type.pointee, LANES).as_pointer()
+        )
+
+    @contextmanager
+    def loop(self, start: Any, stop: Any, step: int = 1) -> Iterator[Value]:
+        """Run for index = start, start + step, ... below stop."""
+        builder = self.builder
+        first = start if isinstance(start, Value) else self.number(start, i64)
+        index = Variable(first)
+        head, body, end = map(self.function.append_basic_block, ("head", "body", "end"))
+        builder.branch(head)
+        builder.position_at_end(head)
+        now = index.value
+        builder.cbranch((now < stop).ir, body, end)
+        builder.position_at_end(body)
+        yield now
+        index.value = now + step
+        builder.branch(head)
+        builder.position_at_end(end)
+
+    @contextmanager
+    def when(self, condition: Value) -> Iterator[None]:
+        """Run if a condition holds."""
+        with self.builder.if_then(condition.ir):
+            yield
+
+    @contextmanager
+    def choice(self, condition: Value) -> Iterator[tuple[Any, Any]]:
+        """Two branches, ``with yes:`` and ``with no:``."""
+        with self.builder.if_else(condition.ir) as branches:
+            yield branches
+
+    def smaller(self, one: Value, other: Any) -> Value:
+        """Minimum of two integers."""
+        return (one < other).select(one, other)
+
+    def call(self, name: str, *operands: Value) -> Value:
+        """A function of LLVM (by its stem, ``"fma"``) on values of one type, or of the C library."""
+        kind = operands[0].ir.type
+        if name.startswith("c:"):
+            target = name[2:]
+        else:
+            stem = f"v{LANES}" if operands[0].is_vector else ""
+            target = f"llvm.{name}.{stem}{'f32' if operands[0].element is f32 else 'f64'}"
+        function = self.module.globals.get(target)
+        if function is None:
+            shape = ir.FunctionType(kind, [kind] * len(operands))
+            function = ir.Function(self.module, shape, target)
+        return Value(self, self.builder.call(function, [operand.ir for operand in operands]))
+
+    def by_lanes(self, name: str, *operands: Value) -> Value:
+        """A function of the C library, lane by lane in double precision."""
+        element = operands[0].element
+        with self.builder.goto_entry_block():
+            places = [
+                Value(self, self.builder.alloca(element, size=LANES)) for _ in operands
+            ]
+        zero = self.number(0, i64)
+        for place, operand in zip(places, operands, strict=True):
+            self.store(place, zero, operand)
+        with self.loop(0, LANES) as lane:
+            numbers = [self.load(place, lane, vector=False) for place in places]
+            if element is f32:
+                numbers = [number.to_double() for number in numbers]
+            result = self.call(f"c:{name}", *numbers)
+            self.store(places[0], lane, result.to_single() if element is f32 else result)
+        return self.load(places[0], zero)
 
 
-@intrinsic
-def store(typing: Any, array: Any, offset: Any, x: Any) -> Any:
-    """Write a vector over elements offset, ..., offset + 15 of an array, unchecked."""
-    vector = _vector_of(array)
-    if vector is None or x is not vector:
-        return None
-
-    def write(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        address = _address(context, builder, array, args[0], args[1], vector)
-        builder.store(args[2], address, align=4)
-        return context.get_dummy_value()
-
-    return signature(types.void, array, types.int64, x), write
+def _constant(value: float, element: ir.Type) -> Any:
+    return float(value) if element in _FLOATS else int(value)

@@ -15,34 +15,14 @@ Functions (1980).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from nnft_num.simd import (
-    LANES,
-    any_lane,
-    as_bits,
-    as_double,
-    as_float,
-    double_bits,
-    extract,
-    fabs,
-    fma,
-    insert,
-    select,
-    splat,
-    sqrt,
-    to_double,
-    to_float,
-    to_single,
-)
+from nnft_num.simd import Value, Variable
 
-__all__ = ["DOUBLE", "SINGLE"]
-
-inlined = njit(nogil=True, error_model="numpy", forceinline=True)
-called = njit(nogil=True, error_model="numpy")
+__all__ = ["DOUBLE", "SINGLE", "fma", "power", "select", "sqrt"]
 
 _SIGN = -(2**31)
 _MAGIC = 1.5 * 2.0**23
@@ -55,37 +35,60 @@ _HALF_PI = (
     -1.7151244719e-15,
 )
 _REDUCED = 30000.0
-_MANTISSA = np.uint64(52)
-_ONE = np.uint64(0x3FF0000000000000)
-_TWO_52 = np.uint64(0x4330000000000000)
+_ONE = 0x3FF0000000000000
+_TWO_52 = 0x4330000000000000
 # adds one to the exponent of numbers from the square root of two on
-_UP_TO_ONE = np.uint64(0x3FF0000000000000 - 0x3FE6A09E667F3BCD)
+_UP_TO_ONE = 0x3FF0000000000000 - 0x3FE6A09E667F3BCD
 
 
-def _by_lanes(function: Any) -> Any:
-    """Compute a function of floats lane by lane, in double precision."""
-
-    @called
-    def each(x: Any) -> Any:
-        y = x
-        for lane in range(LANES):
-            y = insert(y, function(np.float64(extract(x, lane))), lane)
-        return y
-
-    return each
+def fma(a: Any, b: Any, c: Any) -> Value:
+    """a b + c, rounded once; plain numbers are taken in every lane."""
+    given = next(x for x in (a, b, c) if isinstance(x, Value) and x.is_vector)
+    operands = [given.code.pair(given, x)[1] for x in (a, b, c)]
+    return given.code.call("fma", *operands)
 
 
-_sin_lanes, _cos_lanes, _tan_lanes = map(_by_lanes, (math.sin, math.cos, math.tan))
+def select(condition: Value, yes: Any, no: Any) -> Value:
+    """``yes`` where the condition holds, else ``no``."""
+    return condition.select(yes, no)
 
 
-@inlined
-def _with_sign(size: Any, x: Any) -> Any:
+def sqrt(x: Value) -> Value:
+    """Square root, correctly rounded."""
+    return x.code.call("sqrt", x)
+
+
+def fabs(x: Value) -> Value:
+    """Absolute value."""
+    return x.code.call("fabs", x)
+
+
+def power(x: Value, exponent: int) -> Value:
+    """x^n for an integer n >= 1, by squaring."""
+    product, square = None, x
+    for digit in reversed(f"{exponent:b}"):
+        if digit == "1":
+            product = square if product is None else product * square
+        square = square * square
+    assert product is not None
+    return product
+
+
+def _rarely(condition: Value, usual: Value, name: str, *operands: Value) -> Value:
+    """``usual`` but where the condition holds, and there a function of the C library."""
+    code = usual.code
+    result = Variable(usual)
+    with code.when(condition.any_lane()):
+        result.value = condition.select(code.by_lanes(name, *operands), usual)
+    return result.value
+
+
+def _with_sign(size: Value, x: Value) -> Value:
     """|size| with the sign of x."""
-    return as_float((as_bits(size) & 0x7FFFFFFF) | (as_bits(x) & _SIGN))
+    return ((size.bits() & 0x7FFFFFFF) | (x.bits() & _SIGN)).from_bits()
 
 
-@inlined
-def _exp_parts(x: Any) -> Any:
+def _exp_parts(x: Value) -> Value:
     """(p, n) with exp(x) = p 2^n, for |x| < 1e4; n as bits."""
     turned = fma(x, 1.44269504, _MAGIC)
     n = turned - _MAGIC
@@ -94,43 +97,38 @@ def _exp_parts(x: Any) -> Any:
     p = fma(p, r, 0.0416663773)
     p = fma(p, r, 0.166665152)
     p = fma(p, r, 0.5)
-    return fma(p * r, r, r) + 1.0, as_bits(turned) - 0x4B400000
+    return fma(p * r, r, r) + 1.0, turned.bits() - 0x4B400000
 
 
-@inlined
-def _scaled(p: Any, n: Any) -> Any:
+def _scaled(p: Value, n: Value) -> Value:
     """p 2^n in two steps, through the subnormal numbers to zero and to infinity."""
     half = _half(n)
-    return p * as_float((half + 127) << 23) * as_float((n - half + 127) << 23)
+    return p * ((half + 127) << 23).from_bits() * ((n - half + 127) << 23).from_bits()
 
 
-@inlined
-def _half(n: Any) -> Any:
+def _half(n: Value) -> Value:
     """About n/2, for |n| < 2^10."""
     return ((n + 1024) >> 1) - 512
 
 
-@inlined
-def _clipped(x: Any, low: float, high: float) -> Any:
+def _clipped(x: Value, low: float, high: float) -> Any:
     """Nearest number in [low, high]; NaN stays."""
     x = select(x < low, low, x)
     return select(x > high, high, x)
 
 
-@inlined
-def exp(x: Any) -> Any:
+def exp(x: Value) -> Value:
     p, n = _exp_parts(_clipped(x, -105.0, 90.0))
     return _scaled(p, n)
 
 
-@inlined
-def log(x: Any) -> Any:
+def log(x: Value) -> Value:
     small = x < 1.17549435e-38
     y = select(small, x * 8388608.0, x)
-    bits = as_bits(y)
+    bits = y.bits()
     k = (bits + 0x004AFB0D) >> 23
-    f = as_float(bits - (k << 23) + 0x3F800000) - 1.0
-    e = to_float(k) - select(small, splat(150.0), 127.0)
+    f = (bits - (k << 23) + 0x3F800000).from_bits() - 1.0
+    e = k.to_float() - select(small, x.code.vector(150.0, x.element), 127.0)
     p = fma(f, 0.0870035961, -0.142669141)
     p = fma(p, f, 0.149145111)
     p = fma(p, f, -0.165776536)
@@ -140,13 +138,12 @@ def log(x: Any) -> Any:
     p = fma(p, f, -0.5)
     low = fma(p * f, f, e * _LN2_LOW)
     value = fma(e, _LN2_HIGH, f + low)
-    value = select(x == _INFINITY, x, value)
-    value = select(x == 0.0, -_INFINITY, value)
+    value = select(x.equals(_INFINITY), x, value)
+    value = select(x.equals(0.0), -_INFINITY, value)
     return select(x >= 0.0, value, math.nan)
 
 
-@inlined
-def erf(x: Any) -> Any:
+def erf(x: Value) -> Value:
     x = _clipped(x, -3.9, 3.9)
     t = x * x
     p = fma(t, 4.48263204e-09, -3.0646828e-07)
@@ -160,8 +157,7 @@ def erf(x: Any) -> Any:
     return u * fma(fma(s, 0.375, -1.25), s, 1.875)
 
 
-@inlined
-def erfc(x: Any) -> Any:
+def erfc(x: Value) -> Value:
     size = fabs(x)
     a = select(size > 11.0, 11.0, size)
     t = (a - 2.0) / (a + 2.0)
@@ -182,11 +178,10 @@ def erfc(x: Any) -> Any:
     return select(x < 0.0, 2.0 - tail, tail)
 
 
-@inlined
-def tanh(x: Any) -> Any:
+def tanh(x: Value) -> Value:
     size = fabs(x)
     p, n = _exp_parts(_clipped(size * 2.0, 0.0, 20.0))
-    large = 1.0 - 2.0 / (as_float(as_bits(p) + (n << 23)) + 1.0)
+    large = 1.0 - 2.0 / (p * ((n + 127) << 23).from_bits() + 1.0)
     t = x * x
     s = fma(t, -0.00569734583, 0.0206317231)
     s = fma(s, t, -0.0537372679)
@@ -195,13 +190,11 @@ def tanh(x: Any) -> Any:
     return select(size < 0.625, fma(s * t, x, x), _with_sign(large, x))
 
 
-@inlined
-def sigmoid(x: Any) -> Any:
+def sigmoid(x: Value) -> Value:
     return 1.0 / (1.0 + exp(-x))
 
 
-@inlined
-def sinh(x: Any) -> Any:
+def sinh(x: Value) -> Value:
     size = fabs(x)
     p, n = _exp_parts(_clipped(size, 0.0, 95.0))
     half = _scaled(p, n - 1)
@@ -213,77 +206,59 @@ def sinh(x: Any) -> Any:
     return select(size < 1.0, fma(s * t, x, x), _with_sign(large, x))
 
 
-@inlined
-def cosh(x: Any) -> Any:
+def cosh(x: Value) -> Value:
     p, n = _exp_parts(_clipped(fabs(x), 0.0, 95.0))
     half = _scaled(p, n - 1)
     return half + 0.25 / half
 
 
-@inlined
-def _turned(x: Any) -> Any:
+def _turned(x: Value) -> Value:
     """(n mod 4 in the low bits, x - n pi/2) for |x| < 30000."""
     turned = fma(x, 0.636619772, _MAGIC)
     n = turned - _MAGIC
     r = fma(n, -_HALF_PI[0], x)
     r = fma(n, -_HALF_PI[1], r)
-    return as_bits(turned), fma(n, -_HALF_PI[2], r)
+    return turned.bits(), fma(n, -_HALF_PI[2], r)
 
 
-@inlined
-def _sine(r: Any, t: Any) -> Any:
+def _sine(r: Value, t: Value) -> Value:
     p = fma(t, -0.000195078741, 0.00833210628)
     p = fma(p, t, -0.166666538)
     return fma(p * t, r, r)
 
 
-@inlined
-def _cosine(t: Any) -> Any:
+def _cosine(t: Value) -> Value:
     p = fma(t, 2.44306684e-05, -0.00138873013)
     p = fma(p, t, 0.0416666456)
     p = fma(p, t, -0.5)
     return fma(p, t, 1.0)
 
 
-@inlined
-def _quadrant(x: Any, shift: int) -> Any:
+def _quadrant(x: Value, shift: int) -> Any:
     n, r = _turned(x)
     n = n + shift
     t = r * r
-    value = select((n & 1) == 0, _sine(r, t), _cosine(t))
-    return as_float(as_bits(value) ^ ((n & 2) << 30))
+    value = select((n & 1).equals(0), _sine(r, t), _cosine(t))
+    return (value.bits() ^ ((n & 2) << 30)).from_bits()
 
 
-@inlined
-def sin(x: Any) -> Any:
-    y = _quadrant(x, 0)
-    if any_lane(fabs(x) > _REDUCED):
-        y = select(fabs(x) > _REDUCED, _sin_lanes(x), y)
-    return y
+def sin(x: Value) -> Value:
+    return _rarely(fabs(x) > _REDUCED, _quadrant(x, 0), "sin", x)
 
 
-@inlined
-def cos(x: Any) -> Any:
-    y = _quadrant(x, 1)
-    if any_lane(fabs(x) > _REDUCED):
-        y = select(fabs(x) > _REDUCED, _cos_lanes(x), y)
-    return y
+def cos(x: Value) -> Value:
+    return _rarely(fabs(x) > _REDUCED, _quadrant(x, 1), "cos", x)
 
 
-@inlined
-def tan(x: Any) -> Any:
+def tan(x: Value) -> Value:
     n, r = _turned(x)
     t = r * r
     s, c = _sine(r, t), _cosine(t)
-    even = (n & 1) == 0
-    y = select(even, s, -c) / select(even, c, s)
-    if any_lane(fabs(x) > _REDUCED):
-        y = select(fabs(x) > _REDUCED, _tan_lanes(x), y)
-    return y
+    even = (n & 1).equals(0)
+    return _rarely(fabs(x) > _REDUCED, select(even, s, -c) / select(even, c, s), "tan", x)
 
 
-@inlined
-def _asin_small(x: Any, t: Any) -> Any:
+def _asin_small(x: Value, t: Value) -> Value:
     """asin(x) for t = x^2 <= 1/4."""
     p = fma(t, 0.0421583056, 0.0241847783)
     p = fma(p, t, 0.0454691499)
@@ -292,23 +267,16 @@ def _asin_small(x: Any, t: Any) -> Any:
     return fma(p * t, x, x)
 
 
-@inlined
-def asin(x: Any) -> Any:
+def asin(x: Value) -> Value:
     size = fabs(x)
     near = size < 0.5
     t = select(near, x * x, fma(size, -0.5, 0.5))
     root = select(near, size, sqrt(t))
     value = _asin_small(root, t)
-    return _with_sign_or_nan(select(near, value, fma(value, -2.0, _HALF_PI[0])), x)
+    return _with_sign(select(near, value, fma(value, -2.0, _HALF_PI[0])), x)
 
 
-@inlined
-def _with_sign_or_nan(size: Any, x: Any) -> Any:
-    return select(size == size, _with_sign(size, x), size)
-
-
-@inlined
-def acos(x: Any) -> Any:
+def acos(x: Value) -> Value:
     size = fabs(x)
     near = size < 0.5
     t = select(near, x * x, fma(size, -0.5, 0.5))
@@ -318,8 +286,7 @@ def acos(x: Any) -> Any:
     return select(near, _HALF_PI[0] - value, far)
 
 
-@inlined
-def atan(x: Any) -> Any:
+def atan(x: Value) -> Value:
     size = fabs(x)
     far = size > 1.0
     y = select(far, 1.0 / size, size)
@@ -332,24 +299,14 @@ def atan(x: Any) -> Any:
     p = fma(p, t, 0.199937671)
     p = fma(p, t, -0.333331525)
     value = fma(p * t, y, y)
-    return _with_sign_or_nan(select(far, _HALF_PI[0] - value, value), x)
+    return _with_sign(select(far, _HALF_PI[0] - value, value), x)
 
 
-@called
-def _pow_lanes(a: Any, b: Any) -> Any:
-    y = a
-    for lane in range(LANES):
-        base, exponent = np.float64(extract(a, lane)), np.float64(extract(b, lane))
-        y = insert(y, math.pow(base, exponent), lane)
-    return y
-
-
-@inlined
-def _log2_double(x: Any) -> Any:
+def _log2_double(x: Value) -> Value:
     """Base-2 logarithm of positive normal numbers, absolute error 1e-14."""
-    bits = double_bits(x)
-    k = (bits + _UP_TO_ONE) >> _MANTISSA
-    m = as_double(bits - (k << _MANTISSA) + _ONE)
+    bits = x.bits()
+    k = (bits + _UP_TO_ONE) >> 52
+    m = (bits - (k << 52) + _ONE).from_bits()
     s = (m - 1.0) / (m + 1.0)
     t = s * s
     p = fma(t, 0.7522653829927611, 0.1651334759143566)
@@ -359,11 +316,10 @@ def _log2_double(x: Any) -> Any:
     p = fma(p, t, 0.5770780139841316)
     p = fma(p, t, 0.961796693930392)
     p = fma(p, t, 2.8853900817779254)
-    return fma(p, s, as_double(k | _TWO_52) - (2.0**52 + 1023.0))
+    return fma(p, s, (k | _TWO_52).from_bits() - (2.0**52 + 1023.0))
 
 
-@inlined
-def _exp2_double(y: Any) -> Any:
+def _exp2_double(y: Value) -> Value:
     """2^y, relative error 1e-10, for |y| <= 1000 and NaN; beyond it stays at its last value."""
     y = _clipped(y, -1000.0, 1000.0)
     turned = y + 1.5 * 2.0**52
@@ -375,58 +331,54 @@ def _exp2_double(y: Any) -> Any:
     p = fma(p, r, 0.24022651213584356)
     p = fma(p, r, 0.6931471805350301)
     p = fma(p, r, 0.9999999999595498)
-    return as_double(double_bits(p) + (double_bits(turned) << _MANTISSA))
+    return (p.bits() + (turned.bits() << 52)).from_bits()
 
 
-@inlined
-def pow_double(a: Any, b: Any) -> Any:
+def pow_double(a: Value, b: Value) -> Value:
     usual = (a > 1e-300) & (a < _INFINITY) & (fabs(b) < 1e15)
     y = _exp2_double(_log2_double(select(usual, a, 1.0)) * b)
-    if any_lane(~usual):
-        y = select(usual, y, _pow_lanes(a, b))
-    return y
+    return _rarely(~usual, y, "pow", a, b)
 
 
-@inlined
-def pow_single(a: Any, b: Any) -> Any:
-    return to_single(pow_double(to_double(a), to_double(b)))
+def pow_single(a: Value, b: Value) -> Value:
+    return pow_double(a.to_double(), b.to_double()).to_single()
 
 
-@inlined
-def exp_double(x: Any) -> Any:
+def exp_double(x: Value) -> Value:
     return _exp2_double(x * 1.4426950408889634)
 
 
-@inlined
-def log_double(x: Any) -> Any:
+def log_double(x: Value) -> Value:
     value = _log2_double(x) * 0.6931471805599453
-    value = select(x == _INFINITY, x, select(x == 0.0, -_INFINITY, value))
+    value = select(x.equals(_INFINITY), x, select(x.equals(0.0), -_INFINITY, value))
     return select(x >= 0.0, value, math.nan)
 
 
-@inlined
-def sigmoid_double(x: Any) -> Any:
+def sigmoid_double(x: Value) -> Value:
     return 1.0 / (1.0 + exp_double(-x))
 
 
-@inlined
-def sign(x: Any) -> Any:
+def sign(x: Value) -> Value:
     return select(x > 0.0, 1.0, select(x < 0.0, -1.0, x))
 
 
-@inlined
-def heaviside(x: Any) -> Any:
+def heaviside(x: Value) -> Value:
     return select(x > 0.0, 1.0, select(x < 0.0, 0.0, x + 0.5))
 
 
-@inlined
-def fmax(a: Any, b: Any) -> Any:
-    return select((a > b) | (a != a), a, b)
+def fmax(a: Value, b: Value) -> Value:
+    return select((a > b) | a.differs(a), a, b)
 
 
-@inlined
-def fmin(a: Any, b: Any) -> Any:
-    return select((a < b) | (a != a), a, b)
+def fmin(a: Value, b: Value) -> Value:
+    return select((a < b) | a.differs(a), a, b)
+
+
+def _of_library(name: str) -> Callable[[Value], Value]:
+    def function(x: Value) -> Value:
+        return x.code.by_lanes(name, x)
+
+    return function
 
 
 _COMMON: dict[str, Any] = {
@@ -465,7 +417,7 @@ DOUBLE: dict[str, Any] = {
     "sigmoid": sigmoid_double,
     "pow": pow_double,
     **{
-        name: _by_lanes(getattr(math, name))
+        name: _of_library(name)
         for name in (
             "sin", "cos", "tan", "sinh", "cosh", "tanh", "asin", "acos", "atan", "erf", "erfc",
         )
