@@ -150,9 +150,26 @@ class Value:
         """Unsigned integers as single precision."""
         return self._converted("uitofp", f32)
 
+    def _words(self, upper: int) -> Value:
+        builder = self.code.builder
+        halves = builder.bitcast(self.ir, ir.VectorType(i32, 2 * LANES))
+        undefined = ir.Constant(halves.type, ir.Undefined)
+        # even lanes stand in the first half of the registers, odd ones in the second
+        order = [2 * (lane // 2) + LANES * (lane % 2) + upper for lane in range(LANES)]
+        places = ir.Constant(ir.VectorType(i32, LANES), order)
+        return Value(self.code, builder.shuffle_vector(halves, undefined, places))
+
     def low_word(self) -> Value:
         """Lower 32 bits."""
         return self._converted("trunc", i32)
+
+    def lower_words(self) -> Value:
+        """Lower 32 bits of 64, where lanes 0, 2, ..., 14 stand before 1, 3, ..., 15."""
+        return self._words(0)
+
+    def upper_words(self) -> Value:
+        """Upper 32 bits, from and in the same order."""
+        return self._words(1)
 
     def wide_word(self) -> Value:
         """32 bits as the lower half of 64."""
@@ -237,8 +254,9 @@ class Code:
         return Value(self, ir.Constant(ir.VectorType(element, LANES), [constant] * LANES))
 
     def lane_numbers(self) -> Value:
-        """0, 1, ..., 15."""
-        return Value(self, ir.Constant(ir.VectorType(i64, LANES), list(range(LANES))))
+        """0, 1, ..., 15 in the order of ``lower_words``."""
+        order = [*range(0, LANES, 2), *range(1, LANES, 2)]
+        return Value(self, ir.Constant(ir.VectorType(i64, LANES), order))
 
     def pair(self, one: Value, other: Any) -> tuple[Value, Value]:
         """Two operands of one type, from a value and a value or plain number."""

@@ -57,11 +57,19 @@ class Counters:
         v0, v1 = self.second ^ ((product >> 32) ^ k0), product & _LOW
         wide = ((self.first ^ c1) & _LOW) * _MULTIPLIER_0
         v2, v3 = (wide >> 32) ^ (s3 ^ k1), wide & _LOW
-        for k0, k1 in self.keys[2:]:
+        for k0, k1 in self.keys[2:-1]:
             wide, broad = (v0 & _LOW) * _MULTIPLIER_0, (v2 & _LOW) * _MULTIPLIER_1
             v0, v1 = (broad >> 32) ^ (v1 ^ k0), broad & _LOW
             v2, v3 = (wide >> 32) ^ (v3 ^ k1), wide & _LOW
-        return v0.low_word(), v1.low_word(), v2.low_word(), v3.low_word()
+        # the last round ends in words
+        k0, k1 = self.keys[-1]
+        wide, broad = (v0 & _LOW) * _MULTIPLIER_0, (v2 & _LOW) * _MULTIPLIER_1
+        return (
+            broad.upper_words() ^ v1.lower_words() ^ k0.low_word(),
+            broad.lower_words(),
+            wide.upper_words() ^ v3.lower_words() ^ k1.low_word(),
+            wide.lower_words(),
+        )
 
 
 def to_uniform(word: Value) -> Value:
@@ -78,11 +86,11 @@ def _radius(r: Value) -> Value:
     """sqrt(-2 ln u)."""
     u = r.unsigned_to_float() + 0.5
     bits = u.bits()
-    k = (bits + 0x004AFB0D) >> 23
+    k = bits + 0x004AFB0D
     near_one = u > 0.70710678 * 2.0**32
-    f = (bits - (k << 23) + 0x3F800000).from_bits() - 1.0
+    f = ((k & 0x007FFFFF) + 0x3F3504F3).from_bits() - 1.0
     f = select(near_one, fma((~r).unsigned_to_float(), -_STEP, -0.5 * _STEP), f)
-    e = select(near_one, 0.0, (k - 159).to_float())
+    e = select(near_one, 0.0, ((k >> 23) - 159).to_float())
     p = fma(f, 0.0870035961, -0.142669141)
     p = fma(p, f, 0.149145111)
     p = fma(p, f, -0.165776536)
@@ -117,9 +125,9 @@ def fill_words(
 ) -> None:  # fmt: skip
     """Words of ``events`` events, ``stride`` primitives apart, for ``count`` fours of neurons."""
     code = words.code
-    with code.loop(0, count) as four:
-        with code.loop(0, events) as event:
-            place = (four * events + event) * (4 * LANES) + at
-            for word in counters.words(c0 + four, c1 + event * stride):
-                code.store(words, place, word)
-                place = place + LANES
+    # the inner loop keeps c1, on which all of the second round's vectors depend
+    with code.loop(0, events) as event, code.loop(0, count) as four:
+        place = (four * events + event) * (4 * LANES) + at
+        for word in counters.words(c0 + four, c1 + event * stride):
+            code.store(words, place, word)
+            place = place + LANES

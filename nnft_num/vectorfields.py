@@ -60,7 +60,7 @@ def fill_fields_single(
             for array in (scales, singles)
         ),
         doubles,
-        *(np.ascontiguousarray(array, dtype=np.float32) for array in (at_points, X.T)),
+        *(np.ascontiguousarray(array, dtype=np.float32) for array in (at_points, X.T, X.T * scales[0])),
         *work,
     ]
     # sixteen networks side by side share the upper word of their index

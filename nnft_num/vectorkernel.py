@@ -9,7 +9,7 @@ fields of a network do not depend on which networks are computed beside it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,9 @@ TILE = 32
 GROUP = 8
 """Fours of neurons taken together where the tile leaves room."""
 
+FEW = 4
+"""Inputs of a first layer up to which preactivations are summed where they are used."""
+
 PRIMITIVE_BITS = 24
 _L = LANES
 _FOUR = 4 * _L
@@ -49,12 +52,17 @@ ARGUMENTS: dict[str, ir.Type] = {
     "doubles": f64.as_pointer(),
     "at_points": f32.as_pointer(),
     "X": f32.as_pointer(),
+    "scaled_X": f32.as_pointer(),
     "work": f32.as_pointer(),
     "words": i32.as_pointer(),
     "sums": f64.as_pointer(),
     "out": f64.as_pointer(),
 }
 """Arguments of every kernel."""
+
+
+_Named = tuple[dict[str, Value], Expression]
+_Neuron = Callable[[Any, Value, Value], _Named]
 
 
 class VectorKernel:
@@ -204,17 +212,25 @@ class VectorKernel:
             self.block = block.value
             self.count = code.smaller(blocks - self.block, group)
             if isinstance(layer, Dense):
-                self._preactivations(index, layer)
                 if layer.bias is not None:
                     self._draw(layer.bias, self._address(2 * index + 1), 1, self.at_B)
             else:
                 self._named_draws(layer)
             if index == self.last:
                 self._readouts()
-            with code.loop(0, self.count) as four:
-                rows = code.smaller(self.widths[index] - (self.block + four) * 4, 4)
-                with code.loop(0, self.given["points"]) as point:
-                    self._activations(index, layer, four, rows, point)
+            if isinstance(layer, Dense) and index == 0:
+                with code.choice(self.fan_in <= FEW) as (few, many):
+                    with few:
+                        self._draw_weights(index, layer, self._number(0), self.fan_in)
+                        self._activate(index, layer, self._short_sum)
+                    with many:
+                        self._preactivations(index, layer)
+                        self._activate(index, layer, self._long_sum)
+            elif isinstance(layer, Dense):
+                self._preactivations(index, layer)
+                self._activate(index, layer, self._long_sum)
+            else:
+                self._activate(index, layer, self._neuron)
             if index == self.last:
                 with code.loop(0, self.fields, _L) as element:
                     part = self._load(self.at_O + element).to_double()
@@ -229,52 +245,81 @@ class VectorKernel:
             self._draw(recipe, self._address(2 * self.last + 2, primitive), 1, at)
             primitive += recipe.primitives
 
-    def _activations(
-        self, index: int, layer: Dense | Neurons, four: Value, rows: Value, point: Value
-    ) -> None:
-        """Apply the activation to the neurons of one four at one point, and add up the outputs."""
+    def _activate(self, index: int, layer: Dense | Neurons, neuron: _Neuron) -> None:
+        """Apply the activation to a group of neurons at all points, and add up the outputs."""
         code, outputs = self.code, self.plan.outputs if index == self.last else 0
-        totals = [(point * outputs + output) * _L + self.at_O for output in range(outputs)]
-        sums = [Variable(self._load(total)) for total in totals]
-        with code.loop(0, rows) as row:
-            neuron = (four * 4 + row) * _L
-            if isinstance(layer, Dense):
-                z = self._load(((four * 4 + row) * self.given["points"] + point) * _L + self.at_Z)
-                if layer.bias is None:
-                    names = {"z": z * self.scale}
-                else:
-                    names = {"z": fma(z, self.scale, self._load(neuron + self.at_B))}
-                expression = layer.activation
-            else:
-                drawn = [name for draw in layer.draws for name in draw.names]
-                names = {
-                    name: self._load(neuron + (self.at_W + position * GROUP * _FOUR))
-                    for position, name in enumerate(drawn)
-                }
-                expression = layer.neuron
-            writer = VectorExpression(code, names, lambda part: self._at_point(part, point))
-            h = writer.vector(expression)
-            if index < self.last:
-                neuron = (self.block + four) * 4 + row
-                self._store((neuron * self.given["points"] + point) * _L + self.at_H[index], h)
-            for output, total in enumerate(sums):
-                v = self._load(neuron + (self.at_V + output * GROUP * _FOUR))
-                total.value = fma(v, h, total.value)
-        for place, total in zip(totals, sums, strict=True):
-            self._store(place, total.value)
+        with code.loop(0, self.count) as four:
+            rows = code.smaller(self.widths[index] - (self.block + four) * 4, 4)
+            with code.loop(0, self.given["points"]) as point:
+                totals = [(point * outputs + output) * _L + self.at_O for output in range(outputs)]
+                sums = [Variable(self._load(total)) for total in totals]
+                with code.loop(0, rows) as row:
+                    names, expression = neuron(layer, four * 4 + row, point)
+                    h = VectorExpression(
+                        code, names, lambda part, point=point: self._at_point(part, point)
+                    ).vector(expression)
+                    if index < self.last:
+                        number = self.block * 4 + four * 4 + row
+                        place = (number * self.given["points"] + point) * _L
+                        self._store(place + self.at_H[index], h)
+                    for output, total in enumerate(sums):
+                        v = self._buffer(self.at_V + output * GROUP * _FOUR, four * 4 + row)
+                        total.value = fma(v, h, total.value)
+                for place, total in zip(totals, sums, strict=True):
+                    self._store(place, total.value)
+
+    def _buffer(self, at: int, row: Value) -> Value:
+        """Load what was drawn for one row of the group of neurons."""
+        return self._load(row * _L + at)
+
+    def _short_sum(self, layer: Dense, row: Value, point: Value) -> _Named:
+        """Preactivation of a neuron of few inputs, from its weights."""
+        code, given = self.code, self.given
+        bias = code.vector(0.0, f32)
+        if layer.bias is not None:
+            bias = self._buffer(self.at_B, row)
+        z = Variable(bias)
+        weights = (row >> 2) * self.fan_in * _FOUR + (row & 3) * _L + self.at_W
+        with code.loop(0, self.fan_in) as j:
+            x = code.load(given["scaled_X"], j * given["points"] + point, vector=False)
+            z.value = fma(self._load(weights + j * _FOUR), x, z.value)
+        return {"z": z.value}, layer.activation
+
+    def _long_sum(self, layer: Dense, row: Value, point: Value) -> _Named:
+        """Preactivation of a neuron from the sums in Z."""
+        z = self._load((row * self.given["points"] + point) * _L + self.at_Z)
+        if layer.bias is None:
+            return {"z": z * self.scale}, layer.activation
+        return {"z": fma(z, self.scale, self._buffer(self.at_B, row))}, layer.activation
+
+    def _neuron(self, layer: Neurons, row: Value, point: Value) -> _Named:
+        """Parameters of a neuron given by an expression."""
+        drawn = [name for draw in layer.draws for name in draw.names]
+        names = {
+            name: self._buffer(self.at_W + position * GROUP * _FOUR, row)
+            for position, name in enumerate(drawn)
+        }
+        return names, layer.neuron
+
+    def _draw_weights(self, index: int, layer: Dense, first: Value, inputs: Value) -> None:
+        """Draw the weights of some inputs, or of all of them if they come in rows."""
+        recipe, address = layer.weight, self._address(2 * index)
+        if len(recipe.components) > 1:
+            self._draw(recipe, address, 1, self.at_W)
+        else:
+            self._draw(recipe, first * recipe.primitives + address, inputs, self.at_W)
 
     def _preactivations(self, index: int, layer: Dense) -> None:
         """Sums over the inputs, for a group of fours of neurons and all points, into Z."""
         code, recipe, points = self.code, layer.weight, self.given["points"]
         row = len(recipe.components) > 1
         if row:
-            self._draw(recipe, self._address(2 * index), 1, self.at_W)
+            self._draw_weights(index, layer, self._number(0), self.fan_in)
         several = self._number(TILE) < self.fan_in
         with code.loop(0, self.fan_in, TILE) as first:
             inputs = code.smaller(self.fan_in - first, TILE)
             if not row:
-                primitive = first * recipe.primitives + self._address(2 * index)
-                self._draw(recipe, primitive, inputs, self.at_W)
+                self._draw_weights(index, layer, first, inputs)
             step, offset = (self.fan_in, first) if row else (inputs, self._number(0))
             with code.loop(0, self.count) as four:
                 weights = (four * step + offset) * _FOUR + self.at_W

@@ -126,9 +126,9 @@ def log(x: Value) -> Value:
     small = x < 1.17549435e-38
     y = select(small, x * 8388608.0, x)
     bits = y.bits()
-    k = (bits + 0x004AFB0D) >> 23
-    f = (bits - (k << 23) + 0x3F800000).from_bits() - 1.0
-    e = k.to_float() - select(small, x.code.vector(150.0, x.element), 127.0)
+    k = bits + 0x004AFB0D
+    f = ((k & 0x007FFFFF) + 0x3F3504F3).from_bits() - 1.0
+    e = (k >> 23).to_float() - select(small, x.code.vector(150.0, x.element), 127.0)
     p = fma(f, 0.0870035961, -0.142669141)
     p = fma(p, f, 0.149145111)
     p = fma(p, f, -0.165776536)
