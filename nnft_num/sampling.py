@@ -54,6 +54,7 @@ def sample_fields(
     key: tuple[int, int],
     params: Mapping[str, Any],
     start: int = 0,
+    precision: str = "single",
 ) -> NDArray[np.float64]:
     """Raw fields of the networks start, ..., start + networks - 1.
 
@@ -71,6 +72,8 @@ def sample_fields(
         Values of the parameters of the plan.
     start : int
         Index of the first network.
+    precision : str
+        ``"single"`` or ``"double"``, as in ``nnft_num.jit.fill_fields``.
 
     Returns
     -------
@@ -83,7 +86,7 @@ def sample_fields(
     """
     points = plan.points(X)
     out = np.empty((_whole(networks, "networks", 1), len(points), plan.outputs))
-    _fill(plan, points, params, key, _whole(start, "start", 0), out)
+    _fill(plan, points, params, key, _whole(start, "start", 0), out, precision)
     if not np.isfinite(out).all():
         raise _diverging("finite fields", "check the activation and the scales")
     return out
@@ -235,11 +238,14 @@ def _fill(
     key: tuple[int, int],
     start: int,
     out: NDArray[np.float64],
+    precision: str = "single",
 ) -> None:
     numbers = plan.values(params)
     values = np.array([numbers[name] for name in plan.parameters], dtype=np.float64)
     widths = plan.widths(numbers)
-    fill_fields(plan, X, key=key, start=start, values=values, widths=widths, out=out)
+    fill_fields(
+        plan, X, key=key, start=start, values=values, widths=widths, out=out, precision=precision
+    )
 
 
 @lru_cache(maxsize=64)
