@@ -57,6 +57,7 @@ def correlators(
     *,
     route: str = "parameters",
     testing: Iterable[str] = (),
+    precision: str = "double",
     executor: Executor | None = None,
     progress: bool | None = None,
     params: Mapping[str, Any] | None = None,
@@ -83,6 +84,8 @@ def correlators(
     testing : iterable of str
         Laws the estimate is to test, out of what routes assume; ``"auto"`` passes over routes that
         assume one of them.
+    precision : str
+        Arithmetic of the fields, ``"double"`` or ``"single"``; sums are always double.
     executor : concurrent.futures.Executor, optional
         Where the work runs; threads of our own by default.
     progress : bool, optional
@@ -109,7 +112,9 @@ def correlators(
     """
     wanted = wanted_orders(orders)
     points, numbers = net.points(X), net.bind(merged(params, values))
-    source = Source(plan=compile_plan(net), X=points, params=numbers)
+    source = Source(
+        plan=compile_plan(net), X=points, params=numbers, precision=precision
+    )
     choice = choose_route(route, source, wanted, testing)
     chosen, groups = choice.route, GROUPS
     if chosen.name == "sobol":

@@ -1,5 +1,9 @@
 """From a plan to a compiled kernel that fills fields.
 
+In single precision, the usual one, the fields come from ``nnft_num.vectorfields``; in double
+precision from the kernels written here, which use the mathematical functions of the C library.
+Both draw from the same counters.
+
 One function is generated for each plan: a loop over networks, over blocks of four neurons (one
 call of the generator serves four), and over points inside.  Scales, widths and points are
 arguments, so that a sweep over them compiles once.  Everything is float64.  The text that is
@@ -21,10 +25,14 @@ from numpy.typing import NDArray
 from nnft_num.draws import LANES, PRIMITIVE_BITS, fill_normals, fill_uniforms
 from nnft_num.layers import Dense, DrawRecipe, Neurons
 from nnft_num.plans import Plan
+from nnft_num.vectorfields import fill_fields_single, is_single_enough
 from nnft_sym.language import scalar_source
 from nnft_sym.language.errors import SpecificationError
 
-__all__ = ["RUNTIME", "compilations", "fill_fields", "kernel_source"]
+__all__ = ["PRECISIONS", "RUNTIME", "compilations", "fill_fields", "kernel_source"]
+
+PRECISIONS = ("single", "double")
+"""How fields can be computed."""
 
 _SIGNATURE = void(
     uint64, uint64, uint64, float64[:, ::1], float64[::1], int64[::1], float64[:, :, ::1]
@@ -111,6 +119,7 @@ def fill_fields(
     values: NDArray[np.float64],
     widths: Sequence[int],
     out: NDArray[np.float64],
+    precision: str = "single",
 ) -> None:
     """Fill ``out[i]`` with the fields of network ``start + i`` at the points.
 
@@ -130,12 +139,21 @@ def fill_fields(
         Widths of the hidden layers.
     out : ndarray, shape (networks, n, D)
         Filled in place.
+    precision : str
+        ``"single"``: draws and functions of single precision, sums of double precision; or
+        ``"double"``, which is also taken where single precision is not enough for the network.
 
     Raises
     ------
     SpecificationError
-        If a neuron would need more draws than can be addressed.
+        If a neuron would need more draws than can be addressed, or the precision is unknown.
     """
+    if precision not in PRECISIONS:
+        raise SpecificationError(
+            expected=f"precision out of {', '.join(map(repr, PRECISIONS))}",
+            came=f"{precision!r}",
+            remedy="leave it out for single precision",
+        )
     fan_in = X.shape[1]
     for layer, width in zip(plan.layers, widths, strict=True):
         if isinstance(layer, Dense):
@@ -147,6 +165,9 @@ def fill_fields(
                     remedy="reduce the width or the dimension",
                 )
         fan_in = width
+    if precision == "single" and is_single_enough(plan, X, values, widths):
+        fill_fields_single(plan, X, key=key, start=start, values=values, widths=widths, out=out)
+        return
     kernel = _kernel(plan)
     shape = np.array(widths, dtype=np.int64)
     kernel(np.uint64(key[0]), np.uint64(key[1]), np.uint64(start), X, values, shape, out)

@@ -63,6 +63,7 @@ def _fill_fields(
         values=source.values,
         widths=source.widths,
         out=fields,
+        precision=source.precision,
     )
 
 

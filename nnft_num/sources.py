@@ -25,7 +25,7 @@ __all__ = ["FORMAT", "PRECISIONS", "Source"]
 
 FORMAT = "nnft-source/1"
 
-PRECISIONS = ("double",)
+PRECISIONS = ("double", "single")
 """Arithmetic of the fields; sums are always double."""
 
 
