@@ -32,6 +32,7 @@ from nnft_num.affine import read_affine
 from nnft_num.draws import PRIMITIVE_BITS
 from nnft_num.jit import RUNTIME
 from nnft_num.lanes import (
+    EPSILON,
     NETWORKS,
     VECTOR,
     add_gram,
@@ -154,6 +155,7 @@ _INTERNAL: dict[str, Any] = {
     "_max": max,
     "_min": min,
     "_len": len,
+    "_epsilon": EPSILON,
     "_draw": draw,
     "_add_gram": add_gram,
     "_factorise": factorise,
@@ -325,8 +327,7 @@ class _Writer:
                 f"_words = _np.empty((4, {NETWORKS}), dtype=_np.uint64)",
                 f"_G = _np.empty((_max(_n + 1, _len(_normal)), {VECTOR}))",
                 f"_H = _np.empty((_n, {VECTOR}))",
-                f"_L = _np.empty((_n, _n, {NETWORKS}))",
-                f"_room = _np.empty((_n, {NETWORKS}))",
+                f"_L = _np.empty((_n * (_n + 1) // 2, {NETWORKS}))",
                 f"_S = _np.empty((_n * (_n + 1) // 2, {NETWORKS}))",
                 "_all = _np.ones(_n, dtype=_np.bool_)",
             )
@@ -337,7 +338,7 @@ class _Writer:
                     with self.block(f"for _index in _range(1, {len(self.plan.layers)}):"):
                         self.put(
                             "_shape = _scales[_index, 0] / _widths[_index - 1]",
-                            "_triangular = _factorise(_S, _shape, _scales[_index, 1], _L, _room)",
+                            "_factorise(_S, _shape, _scales[_index, 1], _epsilon, _L)",
                         )
                         self.layer("_index")
                 last = len(self.plan.layers)
@@ -346,9 +347,9 @@ class _Writer:
                     self.put(f"_write_metric(_S, _widths[{last - 1}], _part)")
                 with self.block("else:"):
                     self.put(
-                        f"_triangular = _factorise(_S, 1.0 / _widths[{last - 1}], 0.0, _L, _room)",
+                        f"_factorise(_S, 1.0 / _widths[{last - 1}], 0.0, _epsilon, _L)",
                         f"_write_fields(_k0, _k1, _np.uint64({layer_word(last)}), "
-                        f"_np.uint64({layer_word(last + 1)}), _first_network, _L, _triangular, "
+                        f"_np.uint64({layer_word(last + 1)}), _first_network, _L, "
                         "_readout, _all, _words, _G, _H, _part)",
                     )
 
@@ -368,7 +369,7 @@ class _Writer:
             if index == "0":
                 self.put("_first(_G, _X, _F, _locals, _values, _H)")
             else:
-                self.put("_apply(_L, _triangular, _G, _H)", "_later(_index, _values, _H)")
+                self.put("_apply(_L, _G, _H)", "_later(_index, _values, _H)")
             self.put(f"_add_gram(_H, _widths[{index}] - 4 * _block, _S)")
 
     def neuron_rows(self) -> None:

@@ -13,6 +13,7 @@ from nnft_num.cumulant_maps import MetricMap
 from nnft_num.hidden import LayerInput, gaussian_layer, kernels, layer_input, variances
 from nnft_num.layers import Dense
 from nnft_num.rows import Rows
+from nnft_num.vectorrows import VectorRun, holds_in_single
 
 if TYPE_CHECKING:
     from nnft_num.sources import Source
@@ -112,6 +113,15 @@ def _metric_count(source: Source) -> int:
     return len(source.X) * (len(source.X) + 1) // 2
 
 
+def _scales(source: Source) -> NDArray[np.float64]:
+    """C_W and C_b of the layers above the first."""
+    scales = np.zeros((len(source.plan.layers), 2))
+    for index, layer in enumerate(source.plan.layers[1:], start=1):
+        if isinstance(layer, Dense):
+            scales[index] = variances(layer, source.params)
+    return scales
+
+
 def _fill(
     source: Source,
     key: tuple[int, int],
@@ -120,10 +130,17 @@ def _fill(
     readout: NDArray[np.float64],
 ) -> None:
     first = _input(source)
-    scales = np.zeros((len(source.plan.layers), 2))
-    for index, layer in enumerate(source.plan.layers[1:], start=1):
-        if isinstance(layer, Dense):
-            scales[index] = variances(layer, source.params)
+    if source.precision == "single" and holds_in_single(source.plan, first):
+        run = VectorRun(
+            plan=source.plan,
+            params=source.params,
+            widths=source.widths,
+            scales=_scales(source),
+            first=first,
+            readout=readout,
+        )
+        run.fill(key, start, out)
+        return
     kernels(source.plan, source.params).rows(
         np.uint64(key[0]),
         np.uint64(key[1]),
@@ -134,7 +151,7 @@ def _fill(
         first.locals_,
         source.values,
         np.array(source.widths, dtype=np.int64),
-        scales,
+        _scales(source),
         readout,
         out,
     )

@@ -15,13 +15,16 @@ import numpy as np
 from numba import njit
 
 __all__ = [
+    "EPSILON",
     "NETWORKS",
     "VECTOR",
+    "add_all_biases",
     "add_gram",
     "apply_factor",
     "draw",
     "draw_samples",
     "factorise",
+    "factorise_all",
     "pivoted",
     "write_fields",
     "write_metric",
@@ -41,11 +44,8 @@ _WEYL_0 = np.uint64(0x9E3779B9)
 _WEYL_1 = np.uint64(0xBB67AE85)
 _STEP = 2.0**-32
 _TWO_PI = 2.0 * math.pi
-_PIVOT = 1e-8
-"""Least pivot, relative to its variance, of a factorisation without pivoting."""
-
-_RANK = 4e-16
-"""Largest remaining variance, relative to the largest and for each point, that is rounding."""
+EPSILON = 2.0**-52
+"""Relative rounding of double precision."""
 
 
 @njit(nogil=True, error_model="numpy")
@@ -163,60 +163,10 @@ def add_gram(H: Any, neurons: Any, S: Any) -> None:
 
 
 @njit(nogil=True, error_model="numpy")
-def factorise(S: Any, scale: Any, shift: Any, L: Any, G: Any) -> Any:
-    """Factorise G = shift + scale S of each network: L Lᵀ = G.
-
-    Without pivoting for all lanes at once; a network with a small pivot is done again by
-    ``pivoted``.  Returns whether all factors are lower triangular.
-    """
-    n = L.shape[0]
-    smallest = np.ones(NETWORKS)
-    for j in range(n):
-        for i in range(j, n):
-            entry = i * (i + 1) // 2 + j
-            for lane in range(NETWORKS):
-                G[i, lane] = shift + scale * S[entry, lane]
-            for k in range(j):
-                for lane in range(NETWORKS):
-                    G[i, lane] -= L[i, k, lane] * L[j, k, lane]
-        diagonal = j * (j + 1) // 2 + j
-        for lane in range(NETWORKS):
-            pivot = G[j, lane]
-            floor = _PIVOT * (shift + scale * S[diagonal, lane])
-            good = pivot > floor
-            smallest[lane] = smallest[lane] if good else 0.0
-            G[j, lane] = 1.0 / math.sqrt(pivot if good else 1.0)
-            L[j, j, lane] = pivot * G[j, lane]
-        for i in range(j + 1, n):
-            for lane in range(NETWORKS):
-                L[i, j, lane] = G[i, lane] * G[j, lane]
-    triangular = True
-    for lane in range(NETWORKS):
-        if smallest[lane] == 0.0:
-            triangular = False
-            dense = np.empty((n, n))
-            for i in range(n):
-                for j in range(i + 1):
-                    dense[i, j] = shift + scale * S[i * (i + 1) // 2 + j, lane]
-                    dense[j, i] = dense[i, j]
-            factor = pivoted(dense)
-            for i in range(n):
-                for j in range(n):
-                    L[i, j, lane] = factor[i, j]
-    if not triangular:
-        for lane in range(NETWORKS):
-            if smallest[lane] != 0.0:
-                for i in range(n):
-                    for j in range(i + 1, n):
-                        L[i, j, lane] = 0.0
-    return triangular
-
-
-@njit(nogil=True, error_model="numpy")
-def pivoted(G: Any) -> Any:
+def pivoted(G: Any, epsilon: Any = EPSILON) -> Any:
     """Factorise a covariance of any rank: L Lᵀ = G to rounding, by Cholesky with pivoting.
 
-    Columns beyond the numerical rank are zero, so that points that coincide or depend on each
+    It ends where the largest variance left is 2 n epsilon of the largest one.  Columns beyond the numerical rank are zero, so that points that coincide or depend on each
     other linearly get fields that do.
 
     Source: N. J. Higham, Accuracy and Stability of Numerical Algorithms (2002), section 10.3.
@@ -234,7 +184,7 @@ def pivoted(G: Any) -> Any:
         largest = max(largest, rest[i])
     L = np.zeros((n, n))
     done = np.zeros(n, dtype=np.bool_)
-    least = n * _RANK * largest
+    least = 2 * n * epsilon * largest
     for k in range(n):
         pivot = -1
         for i in range(n):
@@ -258,17 +208,85 @@ def pivoted(G: Any) -> Any:
 
 
 @njit(nogil=True, error_model="numpy")
-def apply_factor(L: Any, triangular: Any, G: Any, H: Any) -> None:
+def factorise(S: Any, scale: Any, shift: Any, epsilon: Any, L: Any) -> None:
+    """Factorise G = shift + scale S of each network: L Lᵀ = G, L lower triangular, stored as S is.
+
+    Without pivoting for all lanes at once; a network with a pivot below the root of the relative
+    rounding ``epsilon`` of S is done again, with it.
+    """
+    least = math.sqrt(epsilon)
+    n = int((math.sqrt(8.0 * len(S) + 1.0) - 1.0) / 2.0 + 0.5)
+    bad = np.zeros(NETWORKS, dtype=np.bool_)
+    root = np.empty(NETWORKS)
+    for j in range(n):
+        row = j * (j + 1) // 2
+        for i in range(j, n):
+            entry = i * (i + 1) // 2
+            for lane in range(NETWORKS):
+                L[entry + j, lane] = shift + scale * S[entry + j, lane]
+            for k in range(j):
+                for lane in range(NETWORKS):
+                    L[entry + j, lane] -= L[entry + k, lane] * L[row + k, lane]
+            if i == j:
+                for lane in range(NETWORKS):
+                    pivot = L[entry + j, lane]
+                    good = pivot > least * (shift + scale * S[entry + j, lane])
+                    bad[lane] = bad[lane] or not good
+                    root[lane] = 1.0 / math.sqrt(pivot if good else 1.0)
+            for lane in range(NETWORKS):
+                L[entry + j, lane] *= root[lane]
+    for lane in range(NETWORKS):
+        if bad[lane]:
+            _factorise_lane(S, scale, shift, epsilon, n, lane, L)
+
+
+@njit(nogil=True, error_model="numpy")
+def _factorise_lane(
+    S: Any, scale: Any, shift: Any, epsilon: Any, n: int, lane: int, L: Any
+) -> None:
+    dense = np.empty((n, n))
+    for i in range(n):
+        for j in range(i + 1):
+            dense[i, j] = shift + scale * S[i * (i + 1) // 2 + j, lane]
+            dense[j, i] = dense[i, j]
+    factor = pivoted(dense, epsilon)
+    # rotations of columns leave the product L Lᵀ and make L lower triangular
+    for i in range(n):
+        for j in range(i + 1, n):
+            a, b = factor[i, i], factor[i, j]
+            if b != 0.0:
+                size = math.hypot(a, b)
+                c, s = a / size, b / size
+                for k in range(i, n):
+                    u, v = factor[k, i], factor[k, j]
+                    factor[k, i] = c * u + s * v
+                    factor[k, j] = c * v - s * u
+        for j in range(i + 1):
+            L[i * (i + 1) // 2 + j, lane] = factor[i, j]
+
+
+@njit(nogil=True, error_model="numpy")
+def factorise_all(S: Any, scale: Any, shift: Any, epsilon: Any, L: Any) -> None:
+    """Factorise for several sixteens of networks, S and L of shape (sixteens, n(n+1)/2, 16)."""
+    room = np.empty(S.shape[1:])
+    for batch in range(len(S)):
+        factorise(S[batch], scale, shift, epsilon, room)
+        for entry in range(S.shape[1]):
+            for lane in range(NETWORKS):
+                L[batch, entry, lane] = room[entry, lane]
+
+
+@njit(nogil=True, error_model="numpy")
+def apply_factor(L: Any, G: Any, H: Any) -> None:
     """Write the fields z = L g of four neurons of each network, from normals G, into H."""
-    n = len(H)
-    for a in range(n):
+    for a in range(len(H)):
         for v in range(VECTOR):
             H[a, v] = 0.0
-        for p in range(a + 1 if triangular else n):
+        for p in range(a + 1):
             for slot in range(4):
                 for lane in range(NETWORKS):
                     v = slot * NETWORKS + lane
-                    H[a, v] += L[a, p, lane] * G[p, v]
+                    H[a, v] += L[a * (a + 1) // 2 + p, lane] * G[p, v]
 
 
 @njit(nogil=True, error_model="numpy")
@@ -287,7 +305,6 @@ def write_fields(
     bias_word: Any,
     first: Any,
     L: Any,
-    triangular: Any,
     readout: Any,
     normal: Any,
     words: Any,
@@ -301,10 +318,9 @@ def write_fields(
     is normal.
     """
     outputs = len(readout)
-    kind = np.empty(1, dtype=np.bool_)
     for block in range((outputs + 3) // 4):
         draw(k0, k1, np.uint64(block), word, first, normal, words, G)
-        apply_factor(L, triangular, G, H)
+        apply_factor(L, G, H)
         for slot in range(4):
             j = 4 * block + 2 * (slot % 2) + slot // 2
             if j < outputs:
@@ -312,10 +328,30 @@ def write_fields(
                     for a in range(len(H)):
                         z = H[a, slot * NETWORKS + lane]
                         out[lane, a * outputs + j] = readout[j, 0] * z + readout[j, 1]
+    add_biases(k0, k1, bias_word, first, readout, words, G, out)
+
+
+@njit(nogil=True, error_model="numpy")
+def add_biases(
+    k0: Any, k1: Any, word: Any, first: Any, readout: Any, words: Any, G: Any, out: Any
+) -> None:
+    """Add the random part of the output biases of at most sixteen networks."""
+    outputs = len(readout)
+    kind = np.empty(1, dtype=np.bool_)
     for j in range(outputs):
         if readout[j, 2] != 0.0:
             kind[0] = readout[j, 3] != 0.0
-            draw(k0, k1, np.uint64(0), bias_word + np.uint64(j), first, kind, words, G)
+            draw(k0, k1, np.uint64(0), word + np.uint64(j), first, kind, words, G)
             for lane in range(len(out)):
-                for a in range(len(H)):
-                    out[lane, a * outputs + j] += readout[j, 2] * G[0, lane]
+                for field in range(j, out.shape[1], outputs):
+                    out[lane, field] += readout[j, 2] * G[0, lane]
+
+
+@njit(nogil=True, error_model="numpy")
+def add_all_biases(k0: Any, k1: Any, word: Any, start: Any, readout: Any, out: Any) -> None:
+    """Add the random part of the output biases of networks start, start + 1, ..."""
+    words = np.empty((4, NETWORKS), dtype=np.uint64)
+    G = np.empty((1, VECTOR))
+    for row in range(0, len(out), NETWORKS):
+        part = out[row : min(row + NETWORKS, len(out))]
+        add_biases(k0, k1, word, start + np.uint64(row), readout, words, G, part)
