@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -122,6 +123,23 @@ def _scales(source: Source) -> NDArray[np.float64]:
     return scales
 
 
+@lru_cache(maxsize=64)
+def _vector_run(source: Source) -> VectorRun | None:
+    """Run in single precision, None where that is not written or not enough."""
+    first = _input(source)
+    if not holds_in_single(source.plan, first):
+        return None
+    run = VectorRun(
+        plan=source.plan,
+        params=source.params,
+        widths=source.widths,
+        scales=_scales(source),
+        first=first,
+        readout=np.zeros((0, 4)),
+    )
+    return run if run.is_accurate() else None
+
+
 def _fill(
     source: Source,
     key: tuple[int, int],
@@ -130,17 +148,11 @@ def _fill(
     readout: NDArray[np.float64],
 ) -> None:
     first = _input(source)
-    if source.precision == "single" and holds_in_single(source.plan, first):
-        run = VectorRun(
-            plan=source.plan,
-            params=source.params,
-            widths=source.widths,
-            scales=_scales(source),
-            first=first,
-            readout=readout,
-        )
-        run.fill(key, start, out)
-        return
+    if source.precision == "single":
+        run = _vector_run(source)
+        if run is not None:
+            replace(run, readout=readout).fill(key, start, out)
+            return
     kernels(source.plan, source.params).rows(
         np.uint64(key[0]),
         np.uint64(key[1]),

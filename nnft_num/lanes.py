@@ -166,8 +166,9 @@ def add_gram(H: Any, neurons: Any, S: Any) -> None:
 def pivoted(G: Any, epsilon: Any = EPSILON) -> Any:
     """Factorise a covariance of any rank: L Lᵀ = G to rounding, by Cholesky with pivoting.
 
-    It ends where the largest variance left is 2 n epsilon of the largest one.  Columns beyond the numerical rank are zero, so that points that coincide or depend on each
-    other linearly get fields that do.
+    It ends where the largest variance left is 2 n epsilon of the largest one.  Columns beyond the
+    numerical rank are zero, so that points that coincide or depend on each other linearly get
+    fields that do.
 
     Source: N. J. Higham, Accuracy and Stability of Numerical Algorithms (2002), section 10.3.
 

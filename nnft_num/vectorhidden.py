@@ -55,7 +55,7 @@ _TYPES = [
 def vector_layer(
     activation: Expression | None, local: tuple[str, ...], points: int, columns: int, shared: bool
 ) -> VectorLayer:
-    """Write and compile a layer, once for each shape; the arguments are those of ``VectorLayer``."""
+    """Write and compile a layer, once for each shape; arguments as in ``VectorLayer``."""
     return VectorLayer(activation, local, points, columns, shared)
 
 
@@ -138,7 +138,8 @@ class VectorLayer:
             ]
         numbers = np.array(singles, dtype=np.float32)
         at_points = np.ascontiguousarray(table, dtype=np.float32)
-        work = np.empty((4 * self.columns + 4 * self.points + self.entries) * LANES + 16, np.float32)
+        vectors = 4 * self.columns + 4 * self.points + self.entries
+        work = np.empty(vectors * LANES + 16, dtype=np.float32)
         # loads of aligned vectors do not cross lines of the cache
         first = -work.ctypes.data % 64 // 4
         sums = np.zeros((sixteens, self.kept, LANES))

@@ -42,7 +42,7 @@ _UP_TO_ONE = 0x3FF0000000000000 - 0x3FE6A09E667F3BCD
 
 
 def fma(a: Any, b: Any, c: Any) -> Value:
-    """a b + c, rounded once; plain numbers are taken in every lane."""
+    """A b + c, rounded once; plain numbers are taken in every lane."""
     given = next(x for x in (a, b, c) if isinstance(x, Value) and x.is_vector)
     operands = [given.code.pair(given, x)[1] for x in (a, b, c)]
     return given.code.call("fma", *operands)
@@ -101,7 +101,7 @@ def _exp_parts(x: Value) -> Value:
 
 
 def _scaled(p: Value, n: Value) -> Value:
-    """p 2^n in two steps, through the subnormal numbers to zero and to infinity."""
+    """P 2^n in two steps, through the subnormal numbers to zero and to infinity."""
     half = _half(n)
     return p * ((half + 127) << 23).from_bits() * ((n - half + 127) << 23).from_bits()
 

@@ -9,18 +9,19 @@ law does not know.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nnft_num.hidden import LayerInput, layer_word
+from nnft_num.draws import normals
+from nnft_num.hidden import PARAMETER, LayerInput, layer_word
 from nnft_num.lanes import NETWORKS, add_all_biases, factorise_all
 from nnft_num.layers import Dense
 from nnft_num.plans import Plan
 from nnft_num.vectorhidden import MAX_POINTS, vector_layer
-from nnft_sym.language import Expression
+from nnft_sym.language import evaluate
 
 __all__ = ["VectorRun", "holds_in_single"]
 
@@ -30,11 +31,16 @@ _SIXTEENS = 64
 _EPSILON = 2.0**-22
 """Relative rounding of a covariance summed in single precision."""
 
+_TRUSTED = 1e-5
+"""Largest error of a sum, in units of its size."""
+
+_WIDTH = 32
+
 
 def holds_in_single(plan: Plan, first: LayerInput) -> bool:
     """Whether a run in single precision is written: Gaussian layers at not too many points."""
     points, columns = first.factor.shape
-    return isinstance(plan.layers[0], Dense) and 0 < columns and points <= MAX_POINTS
+    return isinstance(plan.layers[0], Dense) and columns > 0 and points <= MAX_POINTS
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -73,50 +79,97 @@ class VectorRun:
             out[row - start : stop - start] = rows[row - begin : stop - begin]
             row = stop
 
-    def _rows(self, key: tuple[int, int], start: int, sixteens: int) -> NDArray[np.float64]:
-        points = len(self.first.factor)
-        factor = np.ascontiguousarray(self.first.factor, dtype=np.float32)
-        metric = np.empty(0)
-        for index, width in enumerate(self.widths):
-            layer = self.plan.layers[index]
-            assert isinstance(layer, Dense)
-            names = tuple(name for name, _ in layer.locals)
-            values: dict[str, Any] = dict(self.params)
-            values |= dict(zip(names, self.first.locals_, strict=False))
-            if index:
-                weight, bias = self.scales[index]
-                factor = _factors(metric, weight / self.widths[index - 1], bias)
-            metric = self._layer(
-                layer.activation, names, factor, index == 0
-            ).run(
-                sixteens=sixteens,
-                start=start,
-                key=key,
-                word=layer_word(index),
-                width=width,
-                factor=factor,
-                values=values,
-            )
-        if len(self.readout) == 0:
-            metric /= self.widths[-1]
-            return metric.transpose(0, 2, 1).reshape(sixteens * NETWORKS, -1)
-        factor = _factors(metric, 1 / self.widths[-1], 0.0)
-        return self._fields(key, start, factor, points)
+    def is_accurate(self) -> bool:
+        """Whether single precision gives the sums of every layer to 1e-5 of their size.
 
-    def _layer(
-        self, activation: Expression | None, names: tuple[str, ...], factor: Any, shared: bool
-    ) -> Any:
-        points = len(self.first.factor)
-        columns = factor.shape[1] if shared else points
-        return vector_layer(activation, names, points, columns, shared)
+        A large argument of a cosine loses its digits, exp(z) overflows beyond 88.  So before a run
+        each layer of sixteen networks, at most 32 neurons wide, is compared with the same sums of
+        the interpreter at the same normals and factors, in double precision.
+        """
+        narrow = replace(self, widths=tuple(min(width, _WIDTH) for width in self.widths))
+        key, factor, metric = (0, 0), narrow.first_factor, np.empty(0)
+        for index, width in enumerate(narrow.widths):
+            if index:
+                factor = narrow.factors(index, metric)
+            metric = narrow.layer(index, factor, key, 0, 1)
+            for network in range(NETWORKS):
+                L = factor if index == 0 else _lower(factor[0, :, network])
+                g = [normals(key, network, PARAMETER, p, width) for p in _positions(index, L)]
+                found = metric[0, :, network]
+                if not _is_close(found, self._sums(index, L.astype(np.float64) @ np.array(g))):
+                    return False
+        return True
+
+    def _sums(self, index: int, z: NDArray[np.float64]) -> NDArray[np.float64]:
+        """S of fields z, shape (n, width), by the interpreter."""
+        layer = self.plan.layers[index]
+        assert isinstance(layer, Dense)
+        values = self._values(index) | {"z": z}
+        for name, _ in layer.locals:
+            values[name] = values[name][:, None]
+        phi = evaluate(layer.activation, {name: values[name] for name in layer.activation.names})
+        phi = np.broadcast_to(phi, z.shape)
+        return (phi @ phi.T)[np.tril_indices(len(z))]
+
+    @property
+    def first_factor(self) -> NDArray[np.float32]:
+        """Factor of the first layer, the same for all networks."""
+        return np.ascontiguousarray(self.first.factor, dtype=np.float32)
+
+    def factors(self, index: int, metric: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Factors of a layer above the first, or of the fields without their bias (index L)."""
+        readout = index == len(self.widths)
+        weight, bias = (1.0, 0.0) if readout else self.scales[index]
+        factor = np.empty(metric.shape, dtype=np.float32)
+        factorise_all(metric, weight / self.widths[index - 1], bias, _EPSILON, factor)
+        return factor
+
+    def _values(self, index: int) -> dict[str, Any]:
+        layer = self.plan.layers[index]
+        assert isinstance(layer, Dense)
+        names = (name for name, _ in layer.locals)
+        return {**self.params, **dict(zip(names, self.first.locals_, strict=False))}
+
+    def layer(
+        self,
+        index: int,
+        factor: NDArray[np.float32],
+        key: tuple[int, int],
+        start: int,
+        sixteens: int,
+    ) -> NDArray[np.float64]:
+        """Sums over one layer of some sixteens of networks."""
+        layer, points = self.plan.layers[index], len(self.first.factor)
+        assert isinstance(layer, Dense)
+        columns = points if index else factor.shape[1]
+        names = tuple(name for name, _ in layer.locals)
+        return vector_layer(layer.activation, names, points, columns, index == 0).run(
+            sixteens=sixteens,
+            start=start,
+            key=key,
+            word=layer_word(index),
+            width=self.widths[index],
+            factor=factor,
+            values=self._values(index),
+        )
+
+    def _rows(self, key: tuple[int, int], start: int, sixteens: int) -> NDArray[np.float64]:
+        metric = self.layer(0, self.first_factor, key, start, sixteens)
+        for index in range(1, len(self.widths)):
+            metric = self.layer(index, self.factors(index, metric), key, start, sixteens)
+        if len(self.readout):
+            return self._fields(key, start, self.factors(len(self.widths), metric))
+        metric /= self.widths[-1]
+        return metric.transpose(0, 2, 1).reshape(sixteens * NETWORKS, -1)
 
     def _fields(
-        self, key: tuple[int, int], start: int, factor: NDArray[np.float32], points: int
+        self, key: tuple[int, int], start: int, factor: NDArray[np.float32]
     ) -> NDArray[np.float64]:
         outputs, sixteens, last = len(self.readout), len(factor), len(self.widths)
+        points = len(self.first.factor)
         fields = np.empty((sixteens, NETWORKS, points, outputs))
         for four in range(-(-outputs // 4)):
-            z = self._layer(None, (), factor, False).run(
+            z = vector_layer(None, (), points, points, False).run(
                 sixteens=sixteens,
                 start=start,
                 key=key,
@@ -141,7 +194,22 @@ class VectorRun:
         return rows
 
 
-def _factors(metric: NDArray[np.float64], scale: float, shift: float) -> NDArray[np.float32]:
-    factor = np.empty(metric.shape, dtype=np.float32)
-    factorise_all(metric, scale, shift, _EPSILON, factor)
-    return factor
+def _lower(entries: NDArray[np.float32]) -> NDArray[np.float32]:
+    n = round((2 * len(entries)) ** 0.5 - 0.5)
+    full = np.zeros((n, n), dtype=np.float32)
+    full[np.tril_indices(n)] = entries
+    return full
+
+
+def _positions(index: int, factor: NDArray[np.float32]) -> range:
+    """Primitives of the normals of a layer."""
+    first = layer_word(index) - layer_word(0)
+    return range(first, first + factor.shape[1])
+
+
+def _is_close(found: NDArray[np.float64], expected: NDArray[np.float64]) -> bool:
+    n = round((2 * len(found)) ** 0.5 - 0.5)
+    rows, columns = np.tril_indices(n)
+    with np.errstate(all="ignore"):
+        size = np.sqrt(expected[rows == columns])
+        return bool(np.all(np.abs(found - expected) <= _TRUSTED * size[rows] * size[columns]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -87,11 +88,13 @@ def test_routes_of_a_deep_network_agree_with_its_parameters(route, truth):
 
 
 @pytest.mark.montecarlo
-def test_fields_drawn_layer_by_layer_have_the_whole_law():
+@pytest.mark.parametrize("precision", ["double", "single"])
+def test_fields_drawn_layer_by_layer_have_the_whole_law(precision):
     """Kolmogorov-Smirnov at single points, sums, differences, products; false-alarm rate 1e-3."""
     count = 60_000
     one = rows(source(DEEP, SINGULAR, DEEP_PARAMS), count)
-    other = rows(source(DEEP, SINGULAR, DEEP_PARAMS, "functions"), count)
+    drawn = source(DEEP, SINGULAR, DEEP_PARAMS, "functions")
+    other = rows(replace(drawn, precision=precision), count)
     views = [
         lambda f: f[:, 0],
         lambda f: f[:, 3],
@@ -103,14 +106,22 @@ def test_fields_drawn_layer_by_layer_have_the_whole_law():
     ]
     for view in views:
         assert ks_2samp(view(one), view(other)).pvalue > 1e-3 / len(views)
-    assert np.array_equal(other[:, 4:6], other[:, 0:2]) or np.allclose(
-        other[:, 4:6], other[:, 0:2], rtol=0, atol=1e-7
-    )
+    scale = np.sqrt(np.mean(other**2))
+    assert np.max(np.abs(other[:, 4:6] - other[:, 0:2])) < 1e-3 * scale
 
 
 @pytest.mark.montecarlo
-@pytest.mark.parametrize("example", [GAUSS, SCALAR_FIELD, NEURONS, ROW], ids=lambda e: e.name)
-@pytest.mark.parametrize("route", ["readout", "neurons"])
+@pytest.mark.parametrize(
+    ("example", "route"),
+    [
+        (GAUSS, "neurons"),
+        (SCALAR_FIELD, "neurons"),
+        (NEURONS, "neurons"),
+        (ROW, "neurons"),
+        (ROW, "readout"),
+    ],
+    ids=lambda value: getattr(value, "name", value),
+)
 def test_every_kind_of_first_layer_is_drawn_as_its_parameters_are(example, route):
     """Means and covariances of fields; false-alarm rate 1e-3 for each."""
     plain = Source(plan=example.plan, X=example.X, params=example.params)
@@ -167,10 +178,10 @@ def pulls_of(net, X, params, route, networks, seeds, order):
     ("route", "networks"), [("readout", 4096), ("neurons", 8192), ("sobol", 4096)]
 )
 def test_pulls_follow_student(route, networks):
-    """150 seeds, one entry for each order; false-alarm rate 1e-3 for each order and route."""
+    """100 seeds, one entry for each order; false-alarm rate 1e-3 for each order and route."""
     net, params = nn.erf_net(), dict(sigma_w=1.0, sigma_b=0.5, sigma_v=1.0, N=20)
     for order, entry in ((2, 1), (4, 2)):
-        pulls, freedom = pulls_of(net, [-1.0, 0.4], params, route, networks, 150, order)
+        pulls, freedom = pulls_of(net, [-1.0, 0.4], params, route, networks, 100, order)
         assert kstest(pulls[:, entry], t(freedom).cdf).pvalue > 1e-3
 
 
