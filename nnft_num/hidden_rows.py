@@ -27,6 +27,7 @@ __all__ = [
     "output_biases",
     "readout_refusal",
     "readout_weights",
+    "vector_run",
 ]
 
 _MAX_POSITION = 2**16
@@ -124,7 +125,7 @@ def _scales(source: Source) -> NDArray[np.float64]:
 
 
 @lru_cache(maxsize=64)
-def _vector_run(source: Source) -> VectorRun | None:
+def vector_run(source: Source) -> VectorRun | None:
     """Run in single precision, None where that is not written or not enough."""
     first = _input(source)
     if not holds_in_single(source.plan, first):
@@ -149,7 +150,7 @@ def _fill(
 ) -> None:
     first = _input(source)
     if source.precision == "single":
-        run = _vector_run(source)
+        run = vector_run(source)
         if run is not None:
             replace(run, readout=readout).fill(key, start, out)
             return

@@ -18,7 +18,7 @@ from nnft_num.affine import Affine
 from nnft_num.cumulant_maps import NeuronMap
 from nnft_num.draws import PRIMITIVE_BITS
 from nnft_num.hidden import LayerInput, kernels, layer_input
-from nnft_num.hidden_rows import output_biases, readout_weights
+from nnft_num.hidden_rows import output_biases, readout_weights, vector_run
 from nnft_num.lanes import draw_samples
 from nnft_num.rows import Rows
 from nnft_num.sobol import MAX_COORDINATES, sobol_points
@@ -112,6 +112,11 @@ def _evaluate(source: Source, primitives: NDArray[np.float64], out: NDArray[np.f
 
 
 def _fill(source: Source, key: tuple[int, int], start: int, out: NDArray[np.float64]) -> None:
+    if source.precision == "single" and _integrated(source) is not None:
+        run = vector_run(source)
+        if run is not None:
+            run.fill_neurons(key, PARAMETER << PRIMITIVE_BITS, start, out)
+            return
     kinds = _kinds(source)
     primitives = np.empty((len(kinds), len(out)))
     word = np.uint64(PARAMETER << PRIMITIVE_BITS)

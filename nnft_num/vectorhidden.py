@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -53,10 +53,15 @@ _TYPES = [
 
 @lru_cache(maxsize=256)
 def vector_layer(
-    activation: Expression | None, local: tuple[str, ...], points: int, columns: int, shared: bool
+    activation: Expression | None,
+    local: tuple[str, ...],
+    points: int,
+    columns: int,
+    shared: bool,
+    summed: bool = True,
 ) -> VectorLayer:
     """Write and compile a layer, once for each shape; arguments as in ``VectorLayer``."""
-    return VectorLayer(activation, local, points, columns, shared)
+    return VectorLayer(activation, local, points, columns, shared, summed)
 
 
 class VectorLayer:
@@ -65,13 +70,15 @@ class VectorLayer:
     Parameters
     ----------
     activation : Expression or None
-        φ(z); None for a readout, whose fields z of four outputs are kept in place of sums.
+        φ(z); None for z itself.
     local : tuple of str
         Names in φ with a value at each point.
     points, columns : int
         Shape (n, r) of the factor.
     shared : bool
         Whether one factor serves all networks; else each has its own, lower triangular.
+    summed : bool
+        Whether sums over the neurons are kept; else φ of four neurons, or z of four outputs.
     """
 
     def __init__(
@@ -81,8 +88,10 @@ class VectorLayer:
         points: int,
         columns: int,
         shared: bool,
+        summed: bool,
     ) -> None:
         self.activation = activation
+        self.summed = summed
         self.local = frozenset(local)
         self.points = points
         self.columns = columns
@@ -97,8 +106,8 @@ class VectorLayer:
 
     @property
     def kept(self) -> int:
-        """Vectors kept of each sixteen networks: sums, or the fields of four outputs."""
-        return self.entries if self.activation is not None else 4 * self.points
+        """Vectors kept of each sixteen networks: sums, or numbers at the points, four each."""
+        return self.entries if self.summed else 4 * self.points
 
     def run(
         self,
@@ -120,7 +129,7 @@ class VectorLayer:
         key, word
             Key of the run and second counter word of the first normal.
         width : int
-            Number of neurons; for a readout, index of the four outputs.
+            Number of neurons; if they are not summed, index of the four.
         factor : ndarray
             Shape (n, r) if shared, else (sixteens, n(n+1)/2, 16).
         values : mapping
@@ -185,9 +194,9 @@ class VectorLayer:
             self.factor_at = batch * (self.entries * LANES)
             self.kept_at = batch * (self.kept * LANES)
             blocks = (given["width"] + 3) >> 2
-            if self.activation is None:
+            if not self.summed:
                 self._normals(counters, given["width"])
-                self._fields(readout=True)
+                self._fields()
             else:
                 with code.loop(0, blocks, _BLOCKS) as first:
                     self._add_up(counters, first, code.smaller(blocks - first, _BLOCKS))
@@ -201,7 +210,7 @@ class VectorLayer:
         with code.loop(0, count) as four:
             block = first + four
             self._normals(counters, block)
-            self._fields(readout=False)
+            self._fields()
             self._leave_out(given["width"] - block * 4)
             self._gram()
         for entry in range(self.entries):
@@ -217,7 +226,7 @@ class VectorLayer:
                 for slot, value in enumerate(pair(*words[2 * half : 2 * half + 2])):
                     self._store(4 * column + 2 * half + slot, value)
 
-    def _fields(self, *, readout: bool) -> None:
+    def _fields(self) -> None:
         code = self.code
         for half in range(2):
             normals = [
@@ -227,16 +236,16 @@ class VectorLayer:
             for point in range(self.points):
                 z = self._product(point, normals)
                 for slot, value in enumerate(z):
-                    if readout:
+                    out = value
+                    if self.activation is not None:
+                        hoist = partial(self._hoist, point=point)
+                        writer = VectorExpression(code, {"z": value}, hoist)
+                        out = writer.vector(self.activation)
+                    if self.summed:
+                        self._store(self._phi(point, 2 * half + slot), out)
+                    else:
                         place = self.kept_at + (4 * point + 2 * half + slot) * LANES
-                        code.store(self.given["sums"], place, value.to_double())
-                        continue
-                    assert self.activation is not None
-                    writer = VectorExpression(
-                        code, {"z": value}, lambda part, a=point: self._hoist(part, a)
-                    )
-                    out = writer.vector(self.activation)
-                    self._store(self._phi(point, 2 * half + slot), out)
+                        code.store(self.given["sums"], place, out.to_double())
 
     def _product(self, point: int, normals: list[list[Value]]) -> list[Value]:
         code, found = self.code, list[Value]()

@@ -79,6 +79,32 @@ class VectorRun:
             out[row - start : stop - start] = rows[row - begin : stop - begin]
             row = stop
 
+    def fill_neurons(
+        self, key: tuple[int, int], word: int, start: int, out: NDArray[np.float64]
+    ) -> None:
+        """Write φ(x_a) of single neurons of the first layer, four to a network index."""
+        layer, factor = self.plan.layers[0], self.first_factor
+        assert isinstance(layer, Dense)
+        names = tuple(name for name, _ in layer.locals)
+        code = vector_layer(layer.activation, names, *factor.shape, True, False)
+        row, size = start, 4 * NETWORKS
+        while row < start + len(out):
+            begin = row // size * size
+            stop = min(begin + size * _SIXTEENS, start + len(out))
+            phi = code.run(
+                sixteens=-(-(stop - begin) // size),
+                start=begin // 4,
+                key=key,
+                word=word,
+                width=0,
+                factor=factor,
+                values=self._values(0),
+            )
+            vectors = phi.reshape(-1, out.shape[1], 4, NETWORKS)
+            rows = vectors.transpose(0, 3, 2, 1).reshape(-1, out.shape[1])
+            out[row - start : stop - start] = rows[row - begin : stop - begin]
+            row = stop
+
     def is_accurate(self) -> bool:
         """Whether single precision gives the sums of every layer to 1e-5 of their size.
 
@@ -169,7 +195,7 @@ class VectorRun:
         points = len(self.first.factor)
         fields = np.empty((sixteens, NETWORKS, points, outputs))
         for four in range(-(-outputs // 4)):
-            z = vector_layer(None, (), points, points, False).run(
+            z = vector_layer(None, (), points, points, False, False).run(
                 sixteens=sixteens,
                 start=start,
                 key=key,

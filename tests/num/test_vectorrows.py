@@ -9,7 +9,7 @@ import pytest
 
 import nnft_sym as nn
 from nnft_num.compiling import compile_plan
-from nnft_num.hidden_rows import _vector_run
+from nnft_num.hidden_rows import vector_run
 from nnft_num.sources import Source
 from tests.num.example_plans import COS, GAUSS
 
@@ -31,7 +31,7 @@ def rows(source, count, start=0, key=(3, 4)):
 @pytest.mark.parametrize("route", ["functions", "readout"])
 def test_single_precision_is_double_precision_on_the_same_draws(route):
     single = source(DEEP, BOX, DEEP_PARAMS, route)
-    assert _vector_run(single) is not None
+    assert vector_run(single) is not None
     found = rows(single, 70, start=5)
     expected = rows(replace(single, precision="double"), 70, start=5)
     scale = np.sqrt(np.mean(expected**2))
@@ -39,11 +39,21 @@ def test_single_precision_is_double_precision_on_the_same_draws(route):
     assert np.max(np.abs(found - expected)) > 0
 
 
+@pytest.mark.parametrize("start", [0, 77])
+def test_single_neurons_are_those_of_double_precision(start):
+    params = dict(sigma_w=1.2, sigma_b=0.3, sigma_v=1.0, N=3)
+    single = source(nn.shallow(nn.Erf()), BOX, params, "neurons")
+    found = rows(single, 5000, start=start)
+    expected = rows(replace(single, precision="double"), 5000, start=start)
+    error = np.max(np.abs(found - expected))
+    assert 0 < error < 3e-6
+
+
 def test_names_with_a_value_at_each_point_are_known():
     single = Source(
         plan=GAUSS.plan, X=GAUSS.X, params=GAUSS.params, route="readout", precision="single"
     )
-    assert _vector_run(single) is not None
+    assert vector_run(single) is not None
     expected = rows(replace(single, precision="double"), 20)
     np.testing.assert_allclose(rows(single, 20), expected, rtol=2e-5, atol=1e-7)
 
@@ -73,10 +83,10 @@ def test_long_sums_keep_their_digits():
 )
 def test_double_precision_is_taken_where_single_is_not_enough(net, params):
     single = source(net, BOX[:2], params, "readout")
-    assert _vector_run(single) is None
+    assert vector_run(single) is None
     assert np.array_equal(rows(single, 3), rows(replace(single, precision="double"), 3))
 
 
 def test_first_layers_of_other_densities_stay_in_double_precision():
     single = Source(plan=COS.plan, X=COS.X, params=COS.params, route="readout", precision="single")
-    assert _vector_run(single) is None
+    assert vector_run(single) is None
