@@ -69,7 +69,8 @@ def readout_refusal(source: Source) -> str | None:
     if not _centred(readout_weights(source)):
         return (
             "the readout is not Gaussian of mean zero: given the hidden layer the field is not "
-            "Gaussian, and cumulants of the metric are wrong, by their sign where E a⁴ < σ⁴"
+            "Gaussian, and cumulants of the metric are wrong, by their sign where "
+            "E a⁴ E φ⁴ < 3 σ⁴ (E φ²)²"
         )
     if not _centred(output_biases(source)):
         return "an output bias is not Gaussian of mean zero"

@@ -28,11 +28,11 @@ RUNS = 3
 CASES = (
     (
         "erf, d=1, N=1000, 6 points", nn.erf_net(), LINE, WIDE, 200_000,
-        {"readout": 200_000, "neurons": 2**20, "sobol": 2**20},
+        {"readout": 200_000, "neurons": 2**22, "sobol": 2**20},
     ),
     (
         "ReLU, d=1, N=1000, 6 points", nn.relu_net(), LINE, WIDE, 200_000,
-        {"readout": 200_000, "neurons": 2**20, "sobol": 2**20},
+        {"readout": 200_000, "neurons": 2**22, "sobol": 2**20},
     ),
     (
         "tanh 128-128-128, d=4, 8 points", nn.mlp(nn.Tanh(), widths=(128, 128, 128)), BOX, DEEP,

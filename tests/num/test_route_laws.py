@@ -15,6 +15,7 @@ import nnft_sym as nn
 from nnft_num import hidden_rows
 from nnft_num.compiling import compile_plan
 from nnft_num.cumulant_maps import MetricMap
+from nnft_num.draws import key_from_rng
 from nnft_num.estimating import Estimate
 from nnft_num.front import sample
 from nnft_num.routes import RANDOMISATIONS, find_route
@@ -186,6 +187,19 @@ def test_pulls_follow_student(route, networks):
 
 
 @pytest.mark.montecarlo
+def test_a_million_sobol_neurons_confirm_a_closed_form_to_four_digits():
+    """At a width where no sample of networks resolves it; false-alarm rate 1e-3 (Bonferroni)."""
+    net, params = nn.erf_net(), dict(sigma_w=1.0, sigma_b=0.5, sigma_v=1.0, N=10**6)
+    X = np.array([[-1.0], [0.4]])
+    estimate = nm.correlators(net, X, 4, 2**20, rng=3, route="sobol", params=params)
+    theory = nn.cumulant(net, 4).evaluate(X, params=params).values.entries
+    error = estimate[4].error_tensor.entries
+    assert np.max(error / np.abs(theory)) < 1e-4
+    pulls = (estimate[4].tensor.entries - theory) / error
+    assert np.max(np.abs(pulls)) < t.isf(1e-3 / 2 / len(pulls), RANDOMISATIONS - 1)
+
+
+@pytest.mark.montecarlo
 def test_a_metric_under_a_readout_that_is_not_gaussian_gives_the_wrong_sign():
     """Why it is refused: Rademacher readout, E a⁴ = 1 in place of 3; false-alarm rate 1e-3."""
     params = dict(sigma_w=1.5, sigma_b=0.5, N=2)
@@ -265,6 +279,8 @@ def test_processes_give_the_same_bits():
 def test_routes_share_no_draws():
     """A field and the metric below it are independent between routes of the same key."""
     fields = sample(SHALLOW, LINE[:1], 2000, 0, params=SHALLOW_PARAMS)[:, 0, 0]
-    for route in ("functions", "readout", "neurons"):
-        other = rows(source(SHALLOW, LINE[:1], SHALLOW_PARAMS, route), 2000, key=(0, 0))[:, 0]
+    for route, step in (("functions", 1), ("readout", 1), ("neurons", 4)):
+        plain = source(SHALLOW, LINE[:1], SHALLOW_PARAMS, route)
+        # four neurons share the index of a network
+        other = rows(plain, 2000 * step, key=key_from_rng(0))[::step, 0]
         assert abs(np.corrcoef(fields**2, other**2)[0, 1]) < 4.5 / 2000**0.5

@@ -129,6 +129,14 @@ def test_a_report_names_the_route_and_why():
     assert report.verdict == "agree"
 
 
+def test_only_randomisations_of_sobol_points_are_taken_for_independent():
+    plain = source(nn.erf_net(), SHALLOW)
+    for name, independent in (("neurons", True), ("sobol", False)):
+        found = find_route(name).cumulant_map(plain)
+        assert found.independent is independent
+        assert found.corrected is not independent
+
+
 def test_a_sobol_run_is_of_whole_randomisations():
     estimate = nm.correlators(nn.erf_net(), X, 2, 1000, rng=0, route="sobol", params=SHALLOW)
     assert estimate.route.name == "sobol-4"
