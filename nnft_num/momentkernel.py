@@ -111,9 +111,7 @@ def _gather(code: Code, first: Value, present: Value, count: Value) -> None:
     with code.loop(0, dimension) as field:
         row = field * stride
         with code.loop(0, present) as network:
-            value = code.load(
-                given["fields"], (first + network) * dimension + field, vector=False
-            )
+            value = code.load(given["fields"], (first + network) * dimension + field, vector=False)
             code.store(products, row + network, value)
         with code.loop(present, count * LANES) as network:
             code.store(products, row + network, code.number(0.0, f64))

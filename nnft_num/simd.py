@@ -319,7 +319,7 @@ class Code:
         return (one < other).select(one, other)
 
     def call(self, name: str, *operands: Value) -> Value:
-        """A function of LLVM (by its stem, ``"fma"``) on values of one type, or of the C library."""
+        """Call a function of LLVM by its stem, as ``"fma"``, or ``"c:erf"`` of the C library."""
         kind = operands[0].ir.type
         if name.startswith("c:"):
             target = name[2:]
@@ -336,9 +336,7 @@ class Code:
         """A function of the C library, lane by lane in double precision."""
         element = operands[0].element
         with self.builder.goto_entry_block():
-            places = [
-                Value(self, self.builder.alloca(element, size=LANES)) for _ in operands
-            ]
+            places = [Value(self, self.builder.alloca(element, size=LANES)) for _ in operands]
         zero = self.number(0, i64)
         for place, operand in zip(places, operands, strict=True):
             self.store(place, zero, operand)

@@ -28,8 +28,7 @@ _WIDTH = 32
 
 _POINTER = ctypes.c_void_p
 _TYPES = [
-    _POINTER if isinstance(kind, ir.PointerType) else ctypes.c_uint64
-    for kind in ARGUMENTS.values()
+    _POINTER if isinstance(kind, ir.PointerType) else ctypes.c_uint64 for kind in ARGUMENTS.values()
 ]
 
 
@@ -94,14 +93,14 @@ def fill_fields_single(
         _aligned(size, kind)
         for size, kind in zip(memory, (np.float32, np.int32, np.float64), strict=True)
     ]
-    arrays = [
+    arrays: list[NDArray[Any]] = [
         np.array(widths, dtype=np.int64),
+        *(np.ascontiguousarray(array, dtype=np.float32) for array in (scales, singles)),
+        doubles,
         *(
             np.ascontiguousarray(array, dtype=np.float32)
-            for array in (scales, singles)
+            for array in (at_points, X.T, X.T * scales[0])
         ),
-        doubles,
-        *(np.ascontiguousarray(array, dtype=np.float32) for array in (at_points, X.T, X.T * scales[0])),
         *work,
     ]
     # sixteen networks side by side share the upper word of their index
@@ -118,6 +117,6 @@ def fill_fields_single(
 def _aligned(size: int, kind: type) -> NDArray[Any]:
     """Uninitialised memory that starts at a multiple of 64 bytes."""
     item = np.dtype(kind).itemsize
-    memory = np.empty(size + 64 // item, dtype=kind)
+    memory: NDArray[Any] = np.empty(size + 64 // item, dtype=kind)
     first = -memory.ctypes.data % 64 // item
     return memory[first : first + size]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 import mpmath as mp
 import numpy as np
@@ -79,7 +79,7 @@ def _step_slope(u: mp.mpf) -> mp.mpf:
     return 15 * (1 - u * u) ** 2 / 8
 
 
-@lru_cache(maxsize=None)
+@cache
 def _unstepped(y: mp.mpf) -> mp.mpf:
     """u in [0, 1] with u (15 - 10 u^2 + 3 u^4)/8 = y, which is flat at u = 1."""
     low, high = mp.mpf(0), mp.mpf(1)
@@ -110,9 +110,7 @@ def _odd_rest(function: Callable[[mp.mpf], mp.mpf]) -> Callable[[mp.mpf], mp.mpf
     return rest
 
 
-def _odd(
-    name: str, function: Callable[[mp.mpf], mp.mpf], end: float, degree: int
-) -> Fit:
+def _odd(name: str, function: Callable[[mp.mpf], mp.mpf], end: float, degree: int) -> Fit:
     """x + x^3 P(x^2) with relative error."""
     return Fit(
         name=name,
@@ -172,6 +170,7 @@ FITS = (
         target=lambda t: (mp.cos(_root(t)) - 1 + t / 2) / t**2 if t > 1e-8 else mp.mpf(1) / 24,
         weight=lambda t: t**2,
     ),
+    _odd("HALF_TURN: sin(x) = x + x^3 P(x^2)", mp.sin, 1.5725, 3),
     _odd("TANH: tanh(x) = x + x^3 P(x^2)", mp.tanh, 0.625, 4),
     _odd("SINH: sinh(x) = x + x^3 P(x^2)", mp.sinh, 1.0, 3),
     _odd("ASIN: asin(x) = x + x^3 P(x^2)", mp.asin, 0.5, 4),
@@ -218,7 +217,10 @@ def main() -> None:
     for fit in FITS:
         found, error = coefficients(fit)
         print(f"{fit.name}   (largest error {error:.2g})")
-        print("    " + ", ".join(f"{c:.9g}" if fit.precision is np.float32 else f"{c!r}" for c in found))
+        print(
+            "    "
+            + ", ".join(f"{c:.9g}" if fit.precision is np.float32 else f"{c!r}" for c in found)
+        )
 
 
 if __name__ == "__main__":

@@ -96,8 +96,7 @@ def test_names_of_python_and_numpy_are_ordinary_names():
 
 def test_a_narrow_network_is_the_beginning_of_a_wide_one():
     fields = {
-        width: double(ERF.plan, D1, 1, KEY, ERF.params | {"N": width})[0, :, 0]
-        for width in (4, 5)
+        width: double(ERF.plan, D1, 1, KEY, ERF.params | {"N": width})[0, :, 0] for width in (4, 5)
     }
     last = fields[5] * np.sqrt(5) - fields[4] * 2
     only = oracle.event(ERF.plan.layers[0].weight, ERF.params, KEY, 0, 0, 0, 5)[0][4]

@@ -14,21 +14,16 @@ import pytest
 
 from nnft_num import machine, vectordraws, vectormath
 from nnft_num.plans import Plan
-from nnft_num.simd import LANES, Code, f32
+from nnft_num.sampling import sample_fields
+from nnft_num.simd import LANES, Code, f32, i64
 from nnft_num.vectorkernel import VectorKernel
 from tests.num.example_plans import ERF, data, dense, scalar
 
 
 def text(number: float) -> str:
     code = Code("put", {"y": f32.as_pointer()})
-    code.store(code.arguments["y"], code.number(0, machine_index()), code.vector(number, f32))
+    code.store(code.arguments["y"], code.number(0, i64), code.vector(number, f32))
     return code.finish()
-
-
-def machine_index():
-    from nnft_num.simd import i64
-
-    return i64
 
 
 def run(number: float) -> np.ndarray:
@@ -153,8 +148,6 @@ def test_a_call_costs_little():
         data("N", [dense("erf(z)", weight=scalar("g_1"))], weights=[scalar("g_1")])
         | {"parameters": ["N", "sigma_b"]}
     )
-    from nnft_num.sampling import sample_fields
-
     times = []
     for _ in range(20):
         begin = time.perf_counter()

@@ -69,7 +69,9 @@ def test_long_sums_lose_nothing():
     np.testing.assert_allclose(got, want, rtol=1e-7)
     X = np.abs(np.random.default_rng(0).normal(size=(1, 10**5)))
     many = Plan.from_dict(
-        data("", [dense("z", weight=uniform("u_1"), bias=None, width="3")], weights=[uniform("u_1")])
+        data(
+            "", [dense("z", weight=uniform("u_1"), bias=None, width="3")], weights=[uniform("u_1")]
+        )
     )
     got, want = (
         sample_fields(many, X, 1, KEY, {}, precision=precision)

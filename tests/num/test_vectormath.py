@@ -51,11 +51,10 @@ def compiled(name: str, table: dict, kind=f32):
 
 
 def arguments() -> np.ndarray:
-    """Random bits (every size, sign, NaN), the usual sizes densely, and the extremes: 2.6 million."""
+    """Random bits (every size, sign, NaN), the usual sizes, the extremes: 2.6 million."""
     rng = np.random.default_rng(0)
     parts = [rng.integers(0, 2**32, 2**20, dtype=np.uint32).view(np.float32)]
-    for end in (1.1, 12.0, 110.0, 4e4):
-        parts.append(rng.uniform(-end, end, 2**18).astype(np.float32))
+    parts += [rng.uniform(-end, end, 2**18).astype(np.float32) for end in (1.1, 12.0, 110.0, 4e4)]
     parts.append(np.exp(rng.uniform(-100, 88, 2**19)).astype(np.float32))
     parts.append(EXTREMES)
     x = np.concatenate(parts)
@@ -99,7 +98,10 @@ def test_single_precision(name):
     elif name in BOUNDED:
         assert difference.max() <= 4e-7
     else:
-        assert (difference / np.maximum(np.abs(want[finite]), SMALLEST)).max() <= 4e-7
+        exact_size = np.abs(want[finite])
+        # what is below the smallest normal number may be zero
+        allowed = np.where(exact_size < 1.000001 * SMALLEST, SMALLEST, 4e-7 * exact_size)
+        assert (difference <= allowed).all()
 
 
 @pytest.mark.parametrize("name", ["exp", "log", "sigmoid", "pow"])
@@ -129,7 +131,9 @@ MPMATH = {
 def test_against_exact_values(name):
     rng = np.random.default_rng(2)
     usual = np.float32(rng.normal(size=150) * 3)
-    x = np.concatenate([EXTREMES[np.isfinite(EXTREMES)], usual, np.float32(rng.uniform(-1, 1, 100))])
+    x = np.concatenate(
+        [EXTREMES[np.isfinite(EXTREMES)], usual, np.float32(rng.uniform(-1, 1, 100))]
+    )
     if name in ("log", "sqrt"):
         x = np.abs(x[x != 0])
     if name in ("asin", "acos"):
@@ -141,5 +145,7 @@ def test_against_exact_values(name):
     with mp.workdps(60):
         for value, y in zip(x, got, strict=True):
             want = MPMATH[name](mp.mpf(float(value)))
-            size = 1 if name in BOUNDED else max(abs(want), mp.mpf(SMALLEST))
-            assert abs(mp.mpf(float(y)) - want) <= 4e-7 * size, (name, value)
+            allowed = 4e-7 * (1 if name in BOUNDED else abs(want))
+            if name not in BOUNDED and abs(want) < SMALLEST:
+                allowed = SMALLEST
+            assert abs(mp.mpf(float(y)) - want) <= allowed, (name, value)
