@@ -79,7 +79,7 @@ def _rarely(condition: Value, usual: Value, name: str, *operands: Value) -> Valu
     """``usual`` but where the condition holds, and there a function of the C library."""
     code = usual.code
     result = Variable(usual)
-    with code.when(condition.any_lane()):
+    with code.when(condition.any_lane(), likely=False):
         result.value = condition.select(code.by_lanes(name, *operands), usual)
     return result.value
 
