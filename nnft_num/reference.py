@@ -107,7 +107,7 @@ def _uniforms(
         c0, c1 = (broad >> _SHIFT) ^ c1 ^ np.uint64(k0), broad & _LOW
         c2, c3 = (wide >> _SHIFT) ^ c3 ^ np.uint64(k1), wide & _LOW
         k0, k1 = (k0 + 0x9E3779B9) & 0xFFFFFFFF, (k1 + 0xBB67AE85) & 0xFFFFFFFF
-    four = np.stack([c0, c1, c2, c3], axis=1).reshape(-1, *words.shape)
+    four = np.stack([c0, c1, c2, c3], axis=1).reshape(4 * len(c0), *words.shape)
     return (four.astype(np.float64) + 0.5) * 2.0**-32
 
 

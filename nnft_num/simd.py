@@ -20,7 +20,7 @@ LANES = 16
 """Numbers in one vector."""
 
 f32, f64, i32, i64 = ir.FloatType(), ir.DoubleType(), ir.IntType(32), ir.IntType(64)
-_BIT = ir.IntType(1)
+_TABLE = 256
 _FLOATS = (f32, f64)
 
 
@@ -233,6 +233,7 @@ class Code:
         kind = ir.FunctionType(ir.VoidType(), list(arguments.values()))
         self.function = ir.Function(self.module, kind, name=name)
         self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
+        self._tables: dict[ir.Type, dict[str, int]] = {}
         self.arguments = {}
         for argument, given in zip(arguments, self.function.args, strict=True):
             if isinstance(given.type, ir.PointerType):
@@ -242,6 +243,13 @@ class Code:
     def finish(self) -> str:
         """End the function and give the text of the module."""
         self.builder.ret_void()
+        for element, table in self._tables.items():
+            numbers = [float(text) for text in table]
+            numbers += [0.0] * (_TABLE - len(numbers))
+            # of external linkage, lest the compiler should put the numbers back where they are used
+            self._table(element).initializer = ir.Constant(
+                ir.ArrayType(element, _TABLE), [element(number) for number in numbers]
+            )
         return str(self.module)
 
     def number(self, value: float, element: ir.Type) -> Value:
@@ -251,7 +259,28 @@ class Code:
     def vector(self, value: float, element: ir.Type) -> Value:
         """A constant in every lane."""
         constant = _constant(value, element)
+        if element in _FLOATS and value:
+            return self._tabled(constant, element).splat()
         return Value(self, ir.Constant(ir.VectorType(element, LANES), [constant] * LANES))
+
+    def _tabled(self, value: float, element: ir.Type) -> Value:
+        """Read a number from a table of our own.
+
+        Left to itself the compiler would write a full address wherever it uses a constant, and
+        the processor would wait for its instructions.
+        """
+        table = self._tables.setdefault(element, {})
+        position = table.setdefault(repr(value), len(table))
+        with self.builder.goto_entry_block():
+            place = self.builder.gep(self._table(element), [i32(0), i32(position)], inbounds=True)
+        number = self.builder.load(place, align=4)
+        number.set_metadata("invariant.load", self.module.add_metadata([]))
+        return Value(self, number)
+
+    def _table(self, element: ir.Type) -> ir.GlobalVariable:
+        name = f"table_{element}"
+        kind = ir.ArrayType(element, _TABLE)
+        return self.module.globals.get(name) or ir.GlobalVariable(self.module, kind, name)
 
     def lane_numbers(self) -> Value:
         """0, 1, ..., 15 in the order of ``lower_words``."""
@@ -303,9 +332,9 @@ class Code:
         builder.position_at_end(end)
 
     @contextmanager
-    def when(self, condition: Value) -> Iterator[None]:
+    def when(self, condition: Value, *, likely: bool | None = None) -> Iterator[None]:
         """Run if a condition holds."""
-        with self.builder.if_then(condition.ir):
+        with self.builder.if_then(condition.ir, likely=likely):
             yield
 
     @contextmanager
@@ -319,7 +348,7 @@ class Code:
         return (one < other).select(one, other)
 
     def call(self, name: str, *operands: Value) -> Value:
-        """A function of LLVM (by its stem, ``"fma"``) on values of one type, or of the C library."""
+        """Call a function of LLVM by its stem, as ``"fma"``, or ``"c:erf"`` of the C library."""
         kind = operands[0].ir.type
         if name.startswith("c:"):
             target = name[2:]
@@ -336,9 +365,7 @@ class Code:
         """A function of the C library, lane by lane in double precision."""
         element = operands[0].element
         with self.builder.goto_entry_block():
-            places = [
-                Value(self, self.builder.alloca(element, size=LANES)) for _ in operands
-            ]
+            places = [Value(self, self.builder.alloca(element, size=LANES)) for _ in operands]
         zero = self.number(0, i64)
         for place, operand in zip(places, operands, strict=True):
             self.store(place, zero, operand)

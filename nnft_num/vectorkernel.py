@@ -10,6 +10,7 @@ fields of a network do not depend on which networks are computed beside it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -96,8 +97,6 @@ class VectorKernel:
         self._networks()
         self.text = self.code.finish()
 
-    # -- what a run must give it --------------------------------------------------------------
-
     def workspace(self, points: int, widths: Sequence[int]) -> tuple[int, int, int]:
         """Count the float32, int32 and float64 numbers the kernel works in."""
         fields = points * self.plan.outputs * _L
@@ -126,8 +125,6 @@ class VectorKernel:
         table = np.array(at_points).reshape(len(at_points), points)
         return np.array(singles), np.array(doubles), table
 
-    # -- scalars ------------------------------------------------------------------------------
-
     def _scalar(self, table: dict[Expression, int], argument: str, part: Expression) -> Value:
         position = table.setdefault(part, len(table))
         return self.code.load(self.given[argument], self._number(position), vector=False)
@@ -150,8 +147,6 @@ class VectorKernel:
 
     def _number(self, value: int) -> Value:
         return self.code.number(value, i64)
-
-    # -- memory -------------------------------------------------------------------------------
 
     def _offsets(self) -> None:
         """Where the buffers lie in the workspace: all at multiples of sixteen."""
@@ -182,8 +177,6 @@ class VectorKernel:
 
     def _store_sum(self, index: Value, value: Value) -> None:
         self.code.store(self.given["sums"], index, value)
-
-    # -- networks -----------------------------------------------------------------------------
 
     def _networks(self) -> None:
         code, given = self.code, self.given
@@ -255,9 +248,8 @@ class VectorKernel:
                 sums = [Variable(self._load(total)) for total in totals]
                 with code.loop(0, rows) as row:
                     names, expression = neuron(layer, four * 4 + row, point)
-                    h = VectorExpression(
-                        code, names, lambda part, point=point: self._at_point(part, point)
-                    ).vector(expression)
+                    scalar = partial(self._at_point, point=point)
+                    h = VectorExpression(code, names, scalar).vector(expression)
                     if index < self.last:
                         number = self.block * 4 + four * 4 + row
                         place = (number * self.given["points"] + point) * _L
@@ -406,8 +398,6 @@ class VectorKernel:
             value = code.load(self.given["sums"], self.in_O + field * _L + lane, vector=False)
             index = (self.batch + lane) * (points * outputs) + field
             code.store(self.given["out"], index, value)
-
-    # -- draws --------------------------------------------------------------------------------
 
     def _address(self, parameter: int, primitive: int = 0) -> Value:
         return self._number((parameter << PRIMITIVE_BITS) + primitive)

@@ -3,10 +3,10 @@
 Branch-free polynomials with ``fma``.  Largest errors, measured against exact values (the tests
 repeat it): absolute 4e-7 for erf, erfc, tanh, sigmoid, sin, cos, asin, acos, atan; relative 4e-7
 for exp, log, sinh, cosh, tan, pow and sqrt, over the whole range of single precision, NaN and
-infinities included.  Results below the smallest normal number, 1.2e-38, have its absolute
-precision.  Sines, cosines and tangents reduce |x| < 30000 by pi/2 in three parts; a vector with a
-larger argument is computed lane by lane in double precision by the system's library, right for
-every argument.  The coefficients are those of ``tests/bench/fits.py``.
+infinities included.  Results below the smallest normal number, 1.2e-38, may be zero.  Sines and
+cosines reduce |x| < 30000 by pi in two parts, tangents by pi/2 in three; where an argument is
+larger, the system's library is called lane by lane in double precision, right for every argument.
+The coefficients are those of ``tests/bench/fits.py``.
 
 Source: range reduction in parts, W. J. Cody and W. Waite, Software Manual for the Elementary
 Functions (1980).
@@ -34,6 +34,7 @@ _HALF_PI = (
     float(np.float32(math.pi / 2 - float(np.float32(math.pi / 2)))),
     -1.7151244719e-15,
 )
+_PI = (2.0 * _HALF_PI[0], 2.0 * _HALF_PI[1])
 _REDUCED = 30000.0
 _ONE = 0x3FF0000000000000
 _TWO_52 = 0x4330000000000000
@@ -42,7 +43,7 @@ _UP_TO_ONE = 0x3FF0000000000000 - 0x3FE6A09E667F3BCD
 
 
 def fma(a: Any, b: Any, c: Any) -> Value:
-    """A b + c, rounded once; plain numbers are taken in every lane."""
+    """Fused a b + c, rounded once; plain numbers are taken in every lane."""
     given = next(x for x in (a, b, c) if isinstance(x, Value) and x.is_vector)
     operands = [given.code.pair(given, x)[1] for x in (a, b, c)]
     return given.code.call("fma", *operands)
@@ -64,7 +65,7 @@ def fabs(x: Value) -> Value:
 
 
 def power(x: Value, exponent: int) -> Value:
-    """x^n for an integer n >= 1, by squaring."""
+    """Power x^n for an integer n >= 1, by squaring."""
     product, square = None, x
     for digit in reversed(f"{exponent:b}"):
         if digit == "1":
@@ -78,7 +79,7 @@ def _rarely(condition: Value, usual: Value, name: str, *operands: Value) -> Valu
     """``usual`` but where the condition holds, and there a function of the C library."""
     code = usual.code
     result = Variable(usual)
-    with code.when(condition.any_lane()):
+    with code.when(condition.any_lane(), likely=False):
         result.value = condition.select(code.by_lanes(name, *operands), usual)
     return result.value
 
@@ -88,7 +89,7 @@ def _with_sign(size: Value, x: Value) -> Value:
     return ((size.bits() & 0x7FFFFFFF) | (x.bits() & _SIGN)).from_bits()
 
 
-def _exp_parts(x: Value) -> Value:
+def _exp_parts(x: Value) -> tuple[Value, Value]:
     """(p, n) with exp(x) = p 2^n, for |x| < 1e4; n as bits."""
     turned = fma(x, 1.44269504, _MAGIC)
     n = turned - _MAGIC
@@ -101,7 +102,7 @@ def _exp_parts(x: Value) -> Value:
 
 
 def _scaled(p: Value, n: Value) -> Value:
-    """P 2^n in two steps, through the subnormal numbers to zero and to infinity."""
+    """Multiply p by 2^n in two steps, through the subnormal numbers to zero and to infinity."""
     half = _half(n)
     return p * ((half + 127) << 23).from_bits() * ((n - half + 127) << 23).from_bits()
 
@@ -118,8 +119,11 @@ def _clipped(x: Value, low: float, high: float) -> Any:
 
 
 def exp(x: Value) -> Value:
-    p, n = _exp_parts(_clipped(x, -105.0, 90.0))
-    return _scaled(p, n)
+    p, n = _exp_parts(x)
+    y = (p.bits() + (n << 23)).from_bits()
+    y = select(x < -87.3365, 0.0, y)
+    # NaN goes this way too
+    return select(x <= 88.72283, y, x * _INFINITY)
 
 
 def log(x: Value) -> Value:
@@ -212,7 +216,7 @@ def cosh(x: Value) -> Value:
     return half + 0.25 / half
 
 
-def _turned(x: Value) -> Value:
+def _turned(x: Value) -> tuple[Value, Value]:
     """(n mod 4 in the low bits, x - n pi/2) for |x| < 30000."""
     turned = fma(x, 0.636619772, _MAGIC)
     n = turned - _MAGIC
@@ -234,20 +238,28 @@ def _cosine(t: Value) -> Value:
     return fma(p, t, 1.0)
 
 
-def _quadrant(x: Value, shift: int) -> Any:
-    n, r = _turned(x)
-    n = n + shift
+def _half_turned(x: Value, turned: Value, middle: Value) -> Value:
+    """(-1)^n sin(x - m pi) for |x| < 30000: n in the last bit of ``turned``, m = ``middle``."""
+    r = fma(middle, -_PI[0], x)
+    r = fma(middle, -_PI[1], r)
     t = r * r
-    value = select((n & 1).equals(0), _sine(r, t), _cosine(t))
-    return (value.bits() ^ ((n & 2) << 30)).from_bits()
+    p = fma(t, 2.60605339e-06, -0.000198097681)
+    p = fma(p, t, 0.00833306927)
+    p = fma(p, t, -0.166666597)
+    return (fma(p * t, r, r).bits() ^ (turned.bits() << 31)).from_bits()
 
 
 def sin(x: Value) -> Value:
-    return _rarely(fabs(x) > _REDUCED, _quadrant(x, 0), "sin", x)
+    turned = fma(x, 0.318309886, _MAGIC)
+    y = _half_turned(x, turned, turned - _MAGIC)
+    return _rarely(fabs(x) > _REDUCED, y, "sin", x)
 
 
 def cos(x: Value) -> Value:
-    return _rarely(fabs(x) > _REDUCED, _quadrant(x, 1), "cos", x)
+    # cos(x) = sin(x + pi/2) = (-1)^n sin(x - (n - 1/2) pi) for the integer n next to x/pi + 1/2
+    turned = fma(x, 0.318309886, 0.5) + _MAGIC
+    y = _half_turned(x, turned, (turned - _MAGIC) - 0.5)
+    return _rarely(fabs(x) > _REDUCED, y, "cos", x)
 
 
 def tan(x: Value) -> Value:

@@ -77,7 +77,8 @@ class VectorExpression:
         if function == "**":
             return self._power(*arguments)
         if function == "/" and not self._varies(arguments[1]):
-            return self._value(arguments[0]) * self._value(Call("/", (Number(1), arguments[1])))
+            inverse = self._value(Call("/", (Number(1), arguments[1])))
+            return self.vector(arguments[0]) * inverse
         if function in _OPERATORS:
             a, b = map(self._value, arguments)
             return _OPERATORS[function](a, b)

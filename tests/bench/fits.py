@@ -170,6 +170,7 @@ FITS = (
         target=lambda t: (mp.cos(_root(t)) - 1 + t / 2) / t**2 if t > 1e-8 else mp.mpf(1) / 24,
         weight=lambda t: t**2,
     ),
+    _odd("HALF_TURN: sin(x) = x + x^3 P(x^2)", mp.sin, 1.5725, 3),
     _odd("TANH: tanh(x) = x + x^3 P(x^2)", mp.tanh, 0.625, 4),
     _odd("SINH: sinh(x) = x + x^3 P(x^2)", mp.sinh, 1.0, 3),
     _odd("ASIN: asin(x) = x + x^3 P(x^2)", mp.asin, 0.5, 4),
