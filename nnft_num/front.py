@@ -112,9 +112,7 @@ def correlators(
     """
     wanted = wanted_orders(orders)
     points, numbers = net.points(X), net.bind(merged(params, values))
-    source = Source(
-        plan=compile_plan(net), X=points, params=numbers, precision=precision
-    )
+    source = Source(plan=compile_plan(net), X=points, params=numbers, precision=precision)
     choice = choose_route(route, source, wanted, testing)
     chosen, groups = choice.route, GROUPS
     if chosen.name == "sobol":
