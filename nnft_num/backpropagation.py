@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from nnft_num.draws import LANES
 from nnft_num.gradients import DenseGradient, NeuronGradient, TangentPlan
-from nnft_num.jit import Writer, compiled, recipes, require_addressable
+from nnft_num.jit import Writer, compiled, require_addressable
 from nnft_num.layers import Dense, Neurons
+from nnft_num.plans import recipes
 from nnft_sym.language import Expression, scalar_source
 
 __all__ = ["fill_tangents", "tangent_source"]

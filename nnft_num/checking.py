@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nnft_num.estimating import CorrelatorEstimate, Estimate
-    from nnft_num.moments import Moments
     from nnft_sym.correlators import Evaluation
 
 __all__ = ["OrderReport", "Report", "confront", "rare_entries"]
@@ -267,6 +266,14 @@ class Report:
         Size of the sample and number of groups of the jackknife.
     route : str
         How it was sampled.
+    precision : str or None
+        Arithmetic of the fields, None for fields from elsewhere.
+    route_reason : str
+        Why it was sampled so.
+    route_assumes : tuple of str
+        Laws the route takes for granted and the report therefore does not test.
+    unit : str
+        What was sampled: networks, or single neurons.
     plan_hash : str or None
         Hash of the plan that was sampled.
     key : tuple of two int or None
@@ -281,6 +288,10 @@ class Report:
     networks: int
     groups: int
     route: str
+    precision: str | None = None
+    route_reason: str = ""
+    route_assumes: tuple[str, ...] = ()
+    unit: str = "networks"
     plan_hash: str | None = None
     key: tuple[int, int] | None = None
 
@@ -403,6 +414,10 @@ def confront(
         networks=estimate.networks,
         groups=estimate.groups,
         route=estimate.route.name,
+        precision=estimate.precision,
+        route_reason=estimate.reason,
+        route_assumes=estimate.route.assumes,
+        unit=estimate.route.unit,
         plan_hash=estimate.plan_hash,
         key=estimate.key,
     )
@@ -421,7 +436,9 @@ def _order_report(
     gaussian = np.prod(spread[legs], axis=1)
     natural = float(width) ** (1 - order / 2) * gaussian
     floor = (2 * factorial(order) ** 0.5 / estimate.networks if order >= 2 else 0.0) * gaussian
-    sparse = np.any(rare_entries(estimate.moments)[legs], axis=1) & (natural > 0)
+    if sample.floor is not None:
+        floor = sample.floor.entries
+    sparse = rare_entries(sample, estimate.groups) & (natural > 0)
     return OrderReport(
         order=order,
         points=evaluation.points,
@@ -431,7 +448,7 @@ def _order_report(
         estimate=sample.tensor,
         error=sample.error_tensor,
         freedom=sample.freedom.map(
-            lambda own: np.minimum(own, gaussian_freedom(order, estimate.networks))
+            lambda own: np.minimum(own, gaussian_freedom(sample.row_order, estimate.networks))
         ),
         skew=SymmetricTensor(order, dimension, skewness(sample.deviations)),
         heavy_tailed=sample.heavy_tailed,
@@ -445,10 +462,9 @@ def _order_report(
     )
 
 
-def rare_entries(moments: Moments) -> NDArray[np.bool_]:
-    """Whether each number kept of networks is zero in all but a few groups."""
-    active = np.count_nonzero(moments.maxima, axis=0)
-    rare: NDArray[np.bool_] = (active > 0) & (active < min(_ACTIVE, moments.groups / 2))
+def rare_entries(sample: CorrelatorEstimate, groups: int) -> NDArray[np.bool_]:
+    """Whether numbers that enter each entry differ from zero in few of the groups alone."""
+    rare: NDArray[np.bool_] = sample.active.entries < min(_ACTIVE, groups / 2)
     return rare
 
 

@@ -25,14 +25,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from nnft_num.cumulant_maps import CumulantMap, FieldMap, MetricMap
 from nnft_num.jackknife import jackknife, leave_one_out
-from nnft_num.kstatistics import MAX_ORDER, k_statistics
+from nnft_num.kstatistics import MAX_ORDER, partitions
 from nnft_num.moments import Moments, moments_from_fields, order_offsets
-from nnft_num.routes import GIVEN, Route, find_route
+from nnft_num.routes import ASKED, GIVEN, Route, find_route
 from nnft_num.runs import Provenance
-from nnft_num.tails import heavy_entries, tail_indices
+from nnft_num.sources import Source
+from nnft_num.tails import HEAVY, tail_indices
 from nnft_sym.language.errors import SpecificationError
-from nnft_sym.tensors import SymmetricTensor, multi_indices
+from nnft_sym.tensors import SymmetricTensor, multi_indices, rank_of
 
 __all__ = [
     "CorrelatorEstimate",
@@ -42,6 +44,9 @@ __all__ = [
     "estimate_of",
     "wanted_orders",
 ]
+
+_CHUNK = 4096
+"""Entries worked on at a time where intermediate tables are needed."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -77,6 +82,13 @@ class CorrelatorEstimate:
         Local exponent alpha of P(|f| > y) ~ y^(-alpha) at the edge of the sample.
     heavy_tailed : SymmetricTensor
         Whether the error bar of an entry is not to be trusted.
+    row_order : int
+        Order of the moments of the rows that enter.
+    floor : SymmetricTensor or None
+        Second-order term of the error where the rows are not the fields themselves.
+    active : SymmetricTensor
+        Least number of groups in which a number that enters an entry, if it is not zero in all,
+        differs from zero.
     """
 
     points: int
@@ -87,6 +99,9 @@ class CorrelatorEstimate:
     freedom: SymmetricTensor
     tail_index: NDArray[np.float64]
     heavy_tailed: SymmetricTensor
+    row_order: int
+    floor: SymmetricTensor | None
+    active: SymmetricTensor
 
     @property
     def order(self) -> int:
@@ -164,6 +179,10 @@ class Estimate:
         Key of the draws.
     provenance : Provenance or None
         What was sampled, over which networks and by which versions.
+    cumulant_map : CumulantMap, optional
+        Map from the moments to cumulants of the fields; by default rows are the fields.
+    reason : str
+        Why the route was taken.
 
     Raises
     ------
@@ -188,16 +207,17 @@ class Estimate:
     plan_hash: str | None = None
     key: tuple[int, int] | None = None
     provenance: Provenance | None = None
+    cumulant_map: CumulantMap | None = None
+    reason: str = ASKED
 
     def __post_init__(self) -> None:
         orders = wanted_orders(self.orders)
         object.__setattr__(self, "orders", orders)
-        moments, highest = self.moments, orders[-1]
-        if moments.dimension != self.points * self.outputs_count or moments.max_order < highest:
+        moments, highest = self.moments, self._map.highest(orders[-1])
+        if moments.dimension != self._map.dimension or moments.max_order < highest:
             raise SpecificationError(
-                expected=f"moments of {self.points} x {self.outputs_count} fields to order "
-                f"{highest}",
-                came=f"{moments.dimension} fields to order {moments.max_order}",
+                expected=f"moments of {self._map.dimension} numbers to order {highest}",
+                came=f"{moments.dimension} numbers to order {moments.max_order}",
                 remedy="sum the moments up to the highest order",
             )
         least = max(8, 2 * highest)
@@ -229,6 +249,11 @@ class Estimate:
         """G - 1."""
         return self.groups - 1
 
+    @property
+    def precision(self) -> str | None:
+        """Arithmetic of the fields, None for fields from elsewhere."""
+        return None if self.provenance is None else self.provenance.source.precision
+
     @cached_property
     def full(self) -> Mapping[int, CorrelatorEstimate]:
         """Full correlators E[f...f] of the same orders."""
@@ -245,41 +270,71 @@ class Estimate:
         """Covariance between the unique entries of one order, shape (U, U)."""
         return self[order].covariance
 
+    @property
+    def _map(self) -> CumulantMap:
+        if self.cumulant_map is not None:
+            return self.cumulant_map
+        return FieldMap(dimension=self.points * self.outputs_count)
+
     def _cumulants(self, order: int, means: Any, counts: Any) -> NDArray[np.float64]:
-        return k_statistics(order, self.moments.dimension, means, counts)
+        return self._map.cumulants(order, means, counts)
 
     def _averages(self, order: int, means: Any, counts: Any) -> NDArray[np.float64]:
-        starts = order_offsets(self.moments.dimension, order)
-        averages: NDArray[np.float64] = means[starts[order - 1] : starts[order]].copy()
-        return averages
+        if isinstance(self._map, FieldMap):
+            starts = order_offsets(self.moments.dimension, order)
+            averages: NDArray[np.float64] = means[starts[order - 1] : starts[order]].copy()
+            return averages
+        return moments_of_cumulants(
+            order,
+            self.points * self.outputs_count,
+            lambda lower: self._map.cumulants(lower, means, counts),
+            odd=not isinstance(self._map, MetricMap),
+        )
 
     def _estimate(
         self, order: int, statistic: Callable[[int, Any, Any], NDArray[np.float64]]
     ) -> CorrelatorEstimate:
-        moments = self.moments
-        dimension, networks = moments.dimension, moments.networks
+        moments, rows = self.moments, self._map
+        dimension, networks = self.points * self.outputs_count, moments.networks
+        least = rows.highest(order)
         values = statistic(
             order,
-            leave_one_out(moments, order_offsets(dimension, order)[-1]),
+            leave_one_out(moments, order_offsets(rows.dimension, least)[-1]),
             np.concatenate([[networks], networks - moments.counts]),
         )
         spread = jackknife(values, moments.counts)
         tails = tail_indices(moments)
-        heavy = heavy_entries(order, multi_indices(order, dimension), tails)
+        known = np.where(np.isnan(tails), np.inf, tails)
+        floor = rows.floor(order, moments)
+        if floor is not None and rows.corrected:
+            floor = floor + 2 * np.abs(spread.centre - values[:, 0])
+        # products of cumulants are biased; so are cumulants of sums that are no independent draws
+        unbiased = not rows.corrected and (statistic == self._cumulants or floor is None)
+        active = np.count_nonzero(moments.maxima, axis=0)
+        active[active == 0] = moments.groups
+
+        def tensor(entries: NDArray[Any]) -> SymmetricTensor:
+            return SymmetricTensor(order, dimension, entries)
+
         return CorrelatorEstimate(
             points=self.points,
             outputs_count=self.outputs_count,
-            tensor=SymmetricTensor(order, dimension, values[:, 0]),
-            error_tensor=SymmetricTensor(order, dimension, spread.errors),
+            tensor=tensor(values[:, 0] if unbiased else spread.centre),
+            error_tensor=tensor(spread.errors),
             deviations=spread.deviations,
-            freedom=SymmetricTensor(order, dimension, spread.freedom),
-            tail_index=tails.reshape(self.points, self.outputs_count),
-            heavy_tailed=SymmetricTensor(order, dimension, heavy),
+            freedom=tensor(spread.freedom),
+            tail_index=rows.spread(1, tails).reshape(self.points, self.outputs_count),
+            heavy_tailed=tensor(rows.spread(order, known) < HEAVY * least),
+            row_order=least,
+            floor=None if floor is None else tensor(floor),
+            active=tensor(rows.spread(order, active)),
         )
 
 
-def estimate_of(moments: Moments, orders: Iterable[int], provenance: Provenance) -> Estimate:
-    """Estimate correlators from the moments of a sampled source.
+def estimate_of(
+    moments: Moments, orders: Iterable[int], provenance: Provenance, reason: str = ASKED
+) -> Estimate:
+    """Estimate correlators from the moments of a sampled source, by the map of its route.
 
     Parameters
     ----------
@@ -289,23 +344,68 @@ def estimate_of(moments: Moments, orders: Iterable[int], provenance: Provenance)
         Orders to estimate.
     provenance : Provenance
         What was sampled.
+    reason : str
+        Why its route was taken.
 
     Raises
     ------
     SpecificationError
-        If there are too few networks, or a sum is not finite.
+        If there are too few networks, a sum is not finite, or the route says nothing about an
+        order.
     """
     source = provenance.source
+    if not isinstance(source, Source):
+        raise SpecificationError(
+            expected="a source of correlators of the fields",
+            came=f"one by the route {source.route!r}",
+            remedy="estimate tangent kernels with nnft_num.tangent",
+        )
+    route = find_route(source.route)
     return Estimate(
         moments=moments,
         orders=wanted_orders(orders),
         points=len(source.X),
         outputs_count=source.plan.outputs,
-        route=find_route(source.route),
+        route=route,
         plan_hash=source.plan.hash,
         key=provenance.key,
         provenance=provenance,
+        cumulant_map=route.cumulant_map(source),
+        reason=reason,
     )
+
+
+def moments_of_cumulants(
+    order: int,
+    dimension: int,
+    cumulants: Callable[[int], NDArray[np.float64]],
+    odd: bool = True,
+) -> NDArray[np.float64]:
+    """Moments E[f...f] of one order: sum over set partitions of products of cumulants.
+
+    Parameters
+    ----------
+    order, dimension : int
+        k, and the number of fields.
+    cumulants : callable (order) -> ndarray, shape (U, R)
+        Joint cumulants of each order up to k.
+    odd : bool
+        Whether cumulants of odd orders occur.
+    """
+    legs = multi_indices(order, dimension)
+    known = {j: cumulants(j) for j in range(1, order + 1) if odd or j % 2 == 0}
+    total: NDArray[np.float64] = np.zeros_like(known[order])
+    for partition in partitions(order):
+        parts = [[slot for slot in range(order) if block >> slot & 1] for block in partition]
+        if not all(len(part) in known for part in parts):
+            continue
+        for start in range(0, len(legs), _CHUNK):
+            some = legs[start : start + _CHUNK]
+            term = np.ones((len(some), total.shape[1]))
+            for part in parts:
+                term *= known[len(part)][rank_of(some[:, part], dimension)]
+            total[start : start + _CHUNK] += term
+    return total
 
 
 def estimate_from_fields(

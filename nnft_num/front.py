@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from os import PathLike
 from typing import Any
 
@@ -16,7 +17,15 @@ from nnft_num.compiling import compile_plan
 from nnft_num.draws import key_from_rng
 from nnft_num.estimating import Estimate, estimate_from_fields, estimate_of, wanted_orders
 from nnft_num.executing import ExecutorLike
-from nnft_num.routes import find_route
+from nnft_num.layouts import GROUPS
+from nnft_num.routes import (
+    INDEPENDENT_NEURONS,
+    METRIC_CUMULANTS,
+    RANDOMISATIONS,
+    choose_route,
+    randomised_rows,
+    sobol_route,
+)
 from nnft_num.sampling import new_run, sample_fields, sample_sums
 from nnft_num.sources import Source
 from nnft_num.store import Checkpoints
@@ -39,6 +48,7 @@ __all__ = [
     "evaluated",
     "merged",
     "sample",
+    "tested_laws",
 ]
 
 
@@ -53,6 +63,8 @@ def correlators(
     store: str | PathLike[str] | None = None,
     first: int = 0,
     route: str = "parameters",
+    testing: Iterable[str] = (),
+    precision: str = "single",
     executor: ExecutorLike = None,
     progress: bool | None = None,
     params: Mapping[str, Any] | None = None,
@@ -70,7 +82,8 @@ def correlators(
         Orders to estimate, each from 1 to 8.
     networks : int
         Number of networks to draw, 10⁵ by default; with a target the most that are drawn, 10⁸ by
-        default.
+        default. Of neurons by the routes ``"neurons"`` and ``"sobol"``, the latter rounded up to
+        64 powers of two.
     rng : None, int, numpy.random.SeedSequence or numpy.random.Generator
         Seed of the draws; the same seed gives the same bits.
     target : float
@@ -83,7 +96,14 @@ def correlators(
     first : int
         Index of the first network: runs over other networks of the same seed merge.
     route : str
-        How networks are sampled; ``"parameters"`` holds for every network.
+        How networks are sampled: ``"parameters"``, which holds for every network, ``"functions"``,
+        ``"readout"``, ``"neurons"``, ``"sobol"``, or ``"auto"`` for the best that holds.
+    testing : iterable of str
+        Laws the estimate is to test, out of what routes assume; ``"auto"`` passes over routes that
+        assume one of them.
+    precision : str
+        Arithmetic of the fields: ``"double"``, or ``"single"`` where a few networks agree with
+        double precision. ``est.precision`` tells which was taken; sums are always double.
     executor : concurrent.futures.Executor or function that makes one, optional
         Where the work runs; threads of our own by default. A function is called again if the
         executor breaks.
@@ -113,28 +133,36 @@ def correlators(
     >>> est[4].mean.shape, bool(abs(est[2].mean[0, 0] - 0.5) < 5 * est[2].error[0, 0])
     ((2, 2, 2, 2), True)
     """
-    chosen = find_route(route)
     wanted = wanted_orders(orders)
     points, numbers = net.points(X), net.bind(merged(params, values))
-    source = Source(plan=compile_plan(net), X=points, params=numbers, route=chosen.name)
-    keeper = None if store is None else Checkpoints(store, wanted)
-    known = keeper.key() if keeper is not None and rng is None else None
+    source = Source(plan=compile_plan(net), X=points, params=numbers, precision=precision)
+    choice = choose_route(route, source, wanted, testing, grows=target is not None)
     limit = (_MOST if target is not None else _NETWORKS) if networks is None else networks
+    chosen, groups = choice.route, GROUPS
+    if chosen.name == "sobol":
+        chosen = sobol_route(limit)
+    if chosen.name.startswith("sobol-"):
+        groups, limit = RANDOMISATIONS, randomised_rows(chosen, first)
+    source = replace(source, route=chosen.name).settled
+    cumulant_map = chosen.cumulant_map(source)
+    keeper = None if store is None else Checkpoints(store, wanted, choice.reason)
+    known = keeper.key() if keeper is not None and rng is None else None
     run = new_run(
         source,
         networks=limit if target is None else None,
-        max_order=wanted[-1],
+        max_order=max(cumulant_map.highest(order) for order in wanted),
         key=known or key_from_rng(rng),
         first=first,
+        groups=groups,
     )
     sums = sample_sums(
         run,
         executor=executor,
         progress=progress,
         keeper=keeper,
-        enough=None if target is None else Target(target, wanted, limit),
+        enough=None if target is None else Target(target, wanted, limit, choice.reason),
     )
-    return estimate_of(sums.moments(), wanted, sums.provenance())
+    return estimate_of(sums.moments(), wanted, sums.provenance(), choice.reason)
 
 
 def sample(
@@ -143,6 +171,7 @@ def sample(
     networks: int = 1000,
     rng: Any = None,
     *,
+    precision: str = "single",
     params: Mapping[str, Any] | None = None,
     **values: Any,
 ) -> NDArray[np.float64]:
@@ -150,7 +179,7 @@ def sample(
 
     Parameters
     ----------
-    net, X, networks, rng, params, **values
+    net, X, networks, rng, precision, params, **values
         As in :func:`correlators`.
 
     Returns
@@ -169,7 +198,8 @@ def sample(
     (5, 2, 1)
     """
     points, numbers = net.points(X), net.bind(merged(params, values))
-    return sample_fields(compile_plan(net), points, networks, key_from_rng(rng), numbers)
+    key = key_from_rng(rng)
+    return sample_fields(compile_plan(net), points, networks, key, numbers, precision=precision)
 
 
 def estimate(f: ArrayLike, orders: int | Iterable[int] = (2, 4)) -> Estimate:
@@ -211,6 +241,7 @@ def check(
     resolution: float = 5.0,
     estimate: Estimate | None = None,
     route: str = "parameters",
+    precision: str = "single",
     executor: ExecutorLike = None,
     progress: bool | None = None,
     params: Mapping[str, Any] | None = None,
@@ -223,7 +254,7 @@ def check(
 
     Parameters
     ----------
-    net, X, orders, networks, rng, route, executor, progress, params, **values
+    net, X, orders, networks, rng, route, precision, executor, progress, params, **values
         As in :func:`correlators`.
     level : float
         α: probability, at most, that any entry of a right theory is said to disagree.
@@ -266,6 +297,8 @@ def check(
             networks,
             rng,
             route=route,
+            testing=tested_laws(net),
+            precision=precision,
             executor=executor,
             progress=progress,
             params=numbers,
@@ -281,6 +314,11 @@ def check(
         level=level,
         resolution=resolution,
     )
+
+
+def tested_laws(net: Network) -> tuple[str, ...]:
+    """Laws the theory of a network rests on, which a route that confronts it should not assume."""
+    return (INDEPENDENT_NEURONS,) if net.depth == 1 else (METRIC_CUMULANTS,)
 
 
 def evaluated(

@@ -28,11 +28,14 @@ class Jackknife:
         Scaled deviations of the groups, whose products are the covariance.
     freedom : ndarray, shape (U,)
         Effective degrees of freedom of each error.
+    centre : ndarray, shape (U,)
+        Weighted mean of the pseudo-values: the statistic with its leading bias taken out.
     """
 
     errors: NDArray[np.float64]
     deviations: NDArray[np.float64]
     freedom: NDArray[np.float64]
+    centre: NDArray[np.float64]
 
 
 def leave_one_out(moments: Moments, monomials: int) -> NDArray[np.float64]:
@@ -64,12 +67,12 @@ def jackknife(values: NDArray[np.float64], counts: NDArray[np.int64]) -> Jackkni
     groups = len(counts)
     weights = counts / counts.sum()
     deviations = values[:, 1:]
-    errors, freedom = np.empty(len(values)), np.empty(len(values))
+    errors, freedom, centre = (np.empty(len(values)) for _ in range(3))
     for start in range(0, len(values), _CHUNK):
         rows = slice(start, start + _CHUNK)
         pseudo = (values[rows, :1] - (1 - weights) * deviations[rows]) / weights
-        centre = pseudo @ weights
-        deviations[rows] = (pseudo - centre[:, None]) * np.sqrt(weights / (groups - 1))
+        centre[rows] = pseudo @ weights
+        deviations[rows] = (pseudo - centre[rows, None]) * np.sqrt(weights / (groups - 1))
         errors[rows] = np.sqrt(np.sum(deviations[rows] ** 2, axis=1))
         freedom[rows] = effective_freedom(deviations[rows])
-    return Jackknife(errors=errors, deviations=deviations, freedom=freedom)
+    return Jackknife(errors=errors, deviations=deviations, freedom=freedom, centre=centre)

@@ -1,9 +1,11 @@
-"""From a plan to a compiled kernel that fills fields.
+"""From a plan to a compiled kernel that fills fields in double precision.
 
 One function is generated for each plan: a loop over networks, over blocks of four neurons (one
 call of the generator serves four), and over points inside.  Scales, widths and points are
-arguments, so that a sweep over them compiles once.  Everything is float64.  The text that is
-compiled is written from validated expression trees alone, never from the text of a plan.
+arguments, so that a sweep over them compiles once.  Everything is float64, by the functions of the
+C library; ``nnft_num.vectorfields`` computes the same networks, from the same counters, in single
+precision.  The text that is compiled is written from validated expression trees alone, never from
+the text of a plan.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from numpy.typing import NDArray
 
 from nnft_num.draws import LANES, PRIMITIVE_BITS, fill_normals, fill_uniforms
 from nnft_num.layers import Dense, DrawRecipe, Neurons
-from nnft_num.plans import Plan
+from nnft_num.plans import Plan, recipes
 from nnft_sym.language import scalar_source
 from nnft_sym.language.errors import SpecificationError
 
@@ -31,7 +33,6 @@ __all__ = [
     "compiled",
     "fill_fields",
     "kernel_source",
-    "recipes",
     "require_addressable",
 ]
 
@@ -373,16 +374,3 @@ class Writer:
                 self.put(f"{name} = _G[{position}, _lane]")
             for slot, component in zip(slots, recipe.components, strict=True):
                 self.put(f"{slot} = {scalar_source(component)}")
-
-
-def recipes(plan: Plan) -> Iterator[DrawRecipe]:
-    """All draw recipes of a plan."""
-    yield from plan.weights
-    yield from (bias for bias in plan.biases if bias is not None)
-    for layer in plan.layers:
-        if isinstance(layer, Neurons):
-            yield from (draw.recipe for draw in layer.draws)
-        else:
-            yield layer.weight
-            if layer.bias is not None:
-                yield layer.bias

@@ -13,18 +13,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from math import comb
-from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from nnft_num.momentkernel import accumulate, parent_counts
+from nnft_num.simd import LANES
 from nnft_sym.language.errors import SpecificationError
 
-__all__ = ["Accumulator", "Moments", "group_bounds", "moments_from_fields"]
+__all__ = ["LANES", "Accumulator", "Moments", "group_bounds", "moments_from_fields"]
 
-LANES = 16
-"""Networks summed side by side; part of the definition of the order of summation."""
+_PRODUCT_BYTES = 2**18
+"""Memory for products that the networks taken at once are meant to fit in."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -159,19 +159,37 @@ class Accumulator:
         starts = order_offsets(dimension, max_order)
         self.dimension = dimension
         self._starts = np.array(starts, dtype=np.int64)
+        self._parents = parent_counts(dimension, max_order)
+        kept = max(dimension, starts[-2])
+        self._vectors = max(4, min(16, _PRODUCT_BYTES // (8 * LANES * kept)))
         self._totals = np.zeros((starts[-1], LANES))
-        self._products = np.zeros((max(dimension, starts[-2]), LANES))
-        self._maxima = np.zeros(dimension)
+        self._products = np.empty(kept * self._vectors * LANES)
+        self._maxima = np.zeros((dimension, LANES))
 
     def add(self, fields: NDArray[np.float64]) -> None:
         """Add fields (networks, m); all calls but the last take a multiple of 16 networks."""
-        _accumulate(fields, self._starts, self._totals, self._products, self._maxima)
+        if fields.ndim != 2 or fields.shape[1] != self.dimension:
+            raise SpecificationError(
+                expected=f"fields of shape (networks, {self.dimension})",
+                came=f"{fields.shape}",
+                remedy="reshape them to one row for each network",
+            )
+        accumulate(
+            np.ascontiguousarray(fields, dtype=np.float64),
+            self._starts,
+            self._parents,
+            self._vectors,
+            self._totals,
+            self._products,
+            self._maxima,
+        )
 
     def finish(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the sums and the largest |f|, and start again from zero."""
-        sums = np.empty(len(self._totals))
-        _fold(self._totals, sums)
-        maxima = self._maxima.copy()
+        sums = np.zeros(len(self._totals))
+        for lane in range(LANES):
+            sums += self._totals[:, lane]
+        maxima = self._maxima.max(axis=1)
         self._totals[:] = 0.0
         self._maxima[:] = 0.0
         return sums, maxima
@@ -203,51 +221,3 @@ def moments_from_fields(fields: ArrayLike, *, max_order: int, groups: int = 128)
         table=np.array([sums for sums, _ in rows]),
         maxima=np.array([maxima for _, maxima in rows]),
     )
-
-
-@njit(nogil=True, error_model="numpy")
-def _accumulate(fields: Any, starts: Any, totals: Any, products: Any, maxima: Any) -> None:
-    networks, dimension = fields.shape
-    orders = len(starts) - 1
-    for first in range(0, networks, LANES):
-        present = min(LANES, networks - first)
-        for i in range(dimension):
-            for lane in range(present):
-                products[i, lane] = fields[first + lane, i]
-            for lane in range(present, LANES):
-                products[i, lane] = 0.0
-            for lane in range(present):
-                size = abs(products[i, lane])
-                if size > maxima[i]:
-                    maxima[i] = size
-            for lane in range(LANES):
-                totals[i, lane] += products[i, lane]
-        for order in range(2, orders + 1):
-            child = starts[order - 1]
-            begin = starts[order - 2]
-            for last in range(dimension):
-                # multi-indices of length order-1 with all indices <= last: C(last+order-1, order-1)
-                parents = 1
-                for step in range(1, order):
-                    parents = parents * (last + step) // step
-                if order == orders:
-                    for parent in range(begin, begin + parents):
-                        for lane in range(LANES):
-                            totals[child, lane] += products[parent, lane] * products[last, lane]
-                        child += 1
-                else:
-                    for parent in range(begin, begin + parents):
-                        for lane in range(LANES):
-                            product = products[parent, lane] * products[last, lane]
-                            products[child, lane] = product
-                            totals[child, lane] += product
-                        child += 1
-
-
-@njit(nogil=True, error_model="numpy")
-def _fold(totals: Any, sums: Any) -> None:
-    for entry in range(len(totals)):
-        total = 0.0
-        for lane in range(LANES):
-            total += totals[entry, lane]
-        sums[entry] = total

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from numbers import Real
@@ -32,7 +32,7 @@ from nnft_num.reading import (
 from nnft_sym.language import evaluate
 from nnft_sym.language.errors import SpecificationError
 
-__all__ = ["FORMAT", "Plan"]
+__all__ = ["FORMAT", "Plan", "recipes"]
 
 FORMAT = "nnft-plan/1"
 
@@ -238,6 +238,19 @@ class Plan:
         if not np.isfinite(array).all():
             refuse("finite coordinates", "NaN or infinity", "remove those points")
         return array
+
+
+def recipes(plan: Plan) -> Iterator[DrawRecipe]:
+    """All draw recipes of a plan."""
+    yield from plan.weights
+    yield from (bias for bias in plan.biases if bias is not None)
+    for layer in plan.layers:
+        if isinstance(layer, Neurons):
+            yield from (draw.recipe for draw in layer.draws)
+        else:
+            yield layer.weight
+            if layer.bias is not None:
+                yield layer.bias
 
 
 def _layer(

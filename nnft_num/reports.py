@@ -99,10 +99,11 @@ def text(report: Report, *, entries: int = 0) -> str:
     """Terminal table of a report, one line for each order."""
     points, dimension = report.X.shape
     criterion = report.criterion
+    how = report.route if report.precision is None else f"{report.route}, {report.precision}"
     lines = [
         f"{report.network} at {parameters(report.params)}: {_count(points, 'point')} in "
         f"d={dimension}, "
-        f"{report.networks:.6g} networks ({report.route}, {report.groups} groups)",
+        f"{report.networks:.6g} {report.unit} ({how}, {report.groups} groups)",
         columns(
             ("order", "entries", "scale", "worst pull", "lowest resolution", "verdict"),
             [_line(order) for order in report.orders],
@@ -112,6 +113,10 @@ def text(report: Report, *, entries: int = 0) -> str:
         f"{float(criterion.limit(1.0, report.groups - 1)):.2f} at {report.groups - 1} degrees of "
         f"freedom; resolution {criterion.resolution:g} asked for)",
     ]
+    if report.route_assumes:
+        assumed = "; ".join(report.route_assumes)
+        lines.append(f"route {report.route}: {report.route_reason}")
+        lines.append(f"  assumes, and so does not test: {assumed}")
     if entries:
         lines.append(_worst_entries(report, entries))
     return "\n".join(lines)
@@ -335,7 +340,8 @@ def latex(report: Report, *, rows: int = 8) -> str:
     )
     caption = latex_text(
         f"{report.network} at {parameters(report.params)}: theory against {report.networks} "
-        f"networks at {_count(points, 'point')} in d={dimension}, entries with the largest pulls, "
+        f"{report.unit} at {_count(points, 'point')} in d={dimension}, entries with the largest "
+        f"pulls, "
         f"points counted from 1. {verdicts}. Family-wise level {criterion.level:g} over "
         f"{_count(criterion.family, 'comparison')}; resolution {criterion.resolution:g} asked for."
     )

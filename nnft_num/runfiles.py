@@ -53,6 +53,8 @@ class Kept:
         Networks that were summed.
     environments : tuple of mapping
         Versions of what took part.
+    reason : str
+        Why the route was taken.
     counts, table, maxima : ndarray
         As in ``Moments``, with groups that hold no network yet.
     """
@@ -64,6 +66,7 @@ class Kept:
     layout: Layout | None
     ranges: tuple[tuple[int, int], ...]
     environments: tuple[Mapping[str, str], ...]
+    reason: str
     counts: NDArray[np.int64]
     table: NDArray[np.float64]
     maxima: NDArray[np.float64]
@@ -106,6 +109,7 @@ def _contents(kept: Kept) -> Contents:
         "layout": None if kept.layout is None else kept.layout.to_dict(),
         "ranges": [list(each) for each in kept.ranges],
         "environments": [dict(each) for each in kept.environments],
+        "reason": kept.reason,
     }
     return Contents(
         arrays={
@@ -160,6 +164,7 @@ def _validated(contents: Contents) -> Kept:
         layout=layout,
         ranges=ranges,
         environments=tuple(_environment(each) for each in head["environments"]),
+        reason=_text(head["reason"]),
         counts=contents.arrays["counts"],
         table=contents.arrays["sums"],
         maxima=contents.arrays["maxima"],
@@ -183,6 +188,12 @@ def _validated(contents: Contents) -> Kept:
 def _environment(data: object) -> dict[str, str]:
     if not isinstance(data, dict) or not all(isinstance(value, str) for value in data.values()):
         raise ValueError(f"{data!r:.80} in place of versions by name")
+    return data
+
+
+def _text(data: object) -> str:
+    if not isinstance(data, str):
+        raise ValueError(f"{data!r:.80} in place of a text")
     return data
 
 

@@ -29,7 +29,7 @@ def environment() -> Mapping[str, str]:
     import llvmlite.binding
 
     found = {"python": ".".join(platform.python_version_tuple()[:2])}
-    for package in ("nnft", "numba", "numpy"):
+    for package in ("nnft", "llvmlite", "numba", "numpy"):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

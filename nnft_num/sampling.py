@@ -64,6 +64,7 @@ def sample_fields(
     key: tuple[int, int],
     params: Mapping[str, Any],
     start: int = 0,
+    precision: str = "single",
 ) -> NDArray[np.float64]:
     """Raw fields of the networks start, ..., start + networks - 1.
 
@@ -81,6 +82,8 @@ def sample_fields(
         Values of the parameters of the plan.
     start : int
         Index of the first network.
+    precision : str
+        ``"double"``, or ``"single"`` where it is enough for the network.
 
     Returns
     -------
@@ -89,9 +92,9 @@ def sample_fields(
     Raises
     ------
     SpecificationError
-        If points, parameters or counts are impossible, or a field is not finite.
+        If points, parameters, counts or the precision are impossible, or a field is not finite.
     """
-    source = Source(plan=plan, X=plan.points(X), params=params)
+    source = Source(plan=plan, X=plan.points(X), params=params, precision=precision).settled
     count = _whole(networks, "networks", 1)
     out = np.empty((count, len(source.X), plan.outputs))
     source.fill(key, _whole(start, "start", 0), out.reshape(count, source.dimension))

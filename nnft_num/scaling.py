@@ -16,7 +16,7 @@ from nnft_num.checking import OrderReport, Report, confront
 from nnft_num.draws import key_from_rng
 from nnft_num.estimating import Estimate, wanted_orders
 from nnft_num.executing import ExecutorLike
-from nnft_num.front import correlators, evaluated, merged
+from nnft_num.front import correlators, evaluated, merged, tested_laws
 from nnft_num.slopes import Amplitude, Slope, deviation, fit_slope, projection
 from nnft_num.verdicts import Criterion, Verdict, joined
 from nnft_sym.cumulants import cumulant
@@ -100,6 +100,7 @@ def sweep(
     level: float = 0.01,
     resolution: float = 5.0,
     route: str = "parameters",
+    precision: str = "single",
     executor: ExecutorLike = None,
     progress: bool | None = None,
     params: Mapping[str, Any] | None = None,
@@ -124,7 +125,7 @@ def sweep(
         Orders, if ``widths`` is not a mapping; (2, 4) by default, (2,) for a deep network.
     networks : int or mapping of int to int
         Number of networks at each width; a mapping gives that of each width.
-    rng, route, executor, progress, params, **values
+    rng, route, precision, executor, progress, params, **values
         As in :func:`nnft_num.correlators`; parameters without widths.
     level, resolution : float
         As in :func:`nnft_num.check`; the level is that of the whole sweep.
@@ -172,6 +173,8 @@ def sweep(
             counts[size],
             seeds[sizes.index(size)],
             route=route,
+            testing=tested_laws(net),
+            precision=precision,
             executor=executor,
             progress=progress,
             params=numbers[size],

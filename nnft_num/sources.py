@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any, NoReturn, Protocol
 
@@ -25,8 +25,8 @@ __all__ = ["FORMAT", "PRECISIONS", "RowSource", "Source"]
 
 FORMAT = "nnft-source/1"
 
-PRECISIONS = ("double",)
-"""Arithmetic of the fields; sums are always double."""
+PRECISIONS = ("single", "double")
+"""Arithmetic of the fields; sums over networks are always double."""
 
 
 class RowSource(Protocol):
@@ -76,7 +76,7 @@ class Source:
     route : str
         Name of the route, which says what a row is.
     precision : str
-        Arithmetic of the fields, out of ``PRECISIONS``.
+        Arithmetic of the fields, out of ``PRECISIONS``; ``settled`` tells whether it is enough.
 
     Raises
     ------
@@ -107,7 +107,9 @@ class Source:
         object.__setattr__(self, "params", self.plan.values(self.params))
         # what is impossible is refused here, not in a worker
         self.plan.widths(self.params)
-        find_route(self.route)
+        refusal = find_route(self.route).refuses(self)
+        if refusal is not None:
+            _refuse(f"a network with a route {self.route!r}", refusal, "use route='parameters'")
         if self.precision not in PRECISIONS:
             known = ", ".join(map(repr, PRECISIONS))
             _refuse(f"a precision out of {known}", f"{self.precision!r}", "choose one of them")
@@ -203,6 +205,13 @@ class Source:
     def widths(self) -> tuple[int, ...]:
         """Widths of the hidden layers."""
         return self.plan.widths(self.params)
+
+    @cached_property
+    def settled(self) -> Source:
+        """The source, in double precision where its rows need it at these points and parameters."""
+        if self.precision == "double" or self.rows.is_single_enough(self):
+            return self
+        return replace(self, precision="double")
 
     def fill(self, key: tuple[int, int], start: int, out: NDArray[np.float64]) -> None:
         """Write rows start, start + 1, ... into ``out``, shape (rows, m)."""

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from nnft_num.estimating import Estimate, estimate_of, wanted_orders
 from nnft_num.formats import require_format, sweep
+from nnft_num.routes import ASKED
 from nnft_num.runfiles import Kept, read_run, refuse, write_run
 from nnft_num.runs import Provenance, Run, Sums, environment
 from nnft_sym.language.errors import SpecificationError, StorageError
@@ -38,6 +39,8 @@ class Checkpoints:
         File in netCDF (.nc) or directory in Zarr (.zarr).
     orders : tuple of int
         Orders that were asked for.
+    reason : str
+        Why the route of the run was taken.
 
     Raises
     ------
@@ -45,9 +48,12 @@ class Checkpoints:
         If the suffix is unknown or its library missing.
     """
 
-    def __init__(self, path: str | PathLike[str], orders: tuple[int, ...]) -> None:
+    def __init__(
+        self, path: str | PathLike[str], orders: tuple[int, ...], reason: str = ASKED
+    ) -> None:
         self.path = Path(path).absolute()
         self.orders = orders
+        self.reason = reason
         self._last = time.monotonic()
         self._interval = _INTERVAL
         require_format(self.path)
@@ -115,7 +121,7 @@ class Checkpoints:
                 remedy="nothing is lost: keep the .estimate of this error with "
                 "nnft_num.save(error.estimate, path); the last checkpoint stands as well",
             )
-            estimate = estimate_of(sums.moments(), self.orders, sums.provenance())
+            estimate = estimate_of(sums.moments(), self.orders, sums.provenance(), self.reason)
             failure.__dict__["estimate"] = estimate
             raise failure from error
 
@@ -130,6 +136,7 @@ class Checkpoints:
             layout=run.layout,
             ranges=((first, first + sums.done),) if sums.done else (),
             environments=(environment(),),
+            reason=self.reason,
             counts=sums.counts,
             table=sums.table[:rows],
             maxima=sums.maxima[:rows],
@@ -168,6 +175,7 @@ def save(estimate: Estimate, path: str | PathLike[str]) -> None:
         layout=None,
         ranges=origin.ranges,
         environments=origin.environments,
+        reason=estimate.reason,
         counts=moments.counts,
         table=moments.table,
         maxima=moments.maxima,
@@ -201,7 +209,7 @@ def load(path: str | PathLike[str]) -> Estimate:
     provenance = Provenance(
         source=kept.source, key=kept.key, ranges=kept.ranges, environments=kept.environments
     )
-    return estimate_of(kept.moments(), kept.orders, provenance)
+    return estimate_of(kept.moments(), kept.orders, provenance, kept.reason)
 
 
 def merge(*estimates: Estimate) -> Estimate:
@@ -238,7 +246,7 @@ def merge(*estimates: Estimate) -> Estimate:
         origin = origin.joined(_origin(estimate))
         moments = moments.merge(estimate.moments)
     orders = wanted_orders({order for estimate in ordered for order in estimate.orders})
-    return estimate_of(moments, orders, origin)
+    return estimate_of(moments, orders, origin, ordered[0].reason)
 
 
 def _origin(estimate: Estimate) -> Provenance:

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from nnft_num.moments import Moments
 
-__all__ = ["HEAVY", "effective_freedom", "heavy_entries", "tail_indices"]
+__all__ = ["HEAVY", "effective_freedom", "tail_indices"]
 
 HEAVY = 1.5
 """Tail index over order below which an error bar is not trusted."""
@@ -96,26 +96,3 @@ def tail_indices(moments: Moments) -> NDArray[np.float64]:
     gamma = np.interp(shape, _SHAPES, _GROWTHS)
     indices = block_index * (np.log(moments.networks) / np.log(size)) ** gamma
     return np.where(positive | (maxima == 0).all(axis=0), indices, unknown)
-
-
-def heavy_entries(
-    order: int, indices: NDArray[np.intp], tails: NDArray[np.float64]
-) -> NDArray[np.bool_]:
-    """Whether the tails of the fields of each entry leave its error bar untrustworthy.
-
-    Parameters
-    ----------
-    order : int
-        k: order of the correlator.
-    indices : ndarray, shape (U, k)
-        Fields of each unique entry.
-    tails : ndarray, shape (m,)
-        Result of ``tail_indices``; NaN raises no flag.
-
-    Examples
-    --------
-    >>> heavy_entries(4, np.array([[0, 0, 0, 0], [0, 0, 0, 1]]), np.array([12.0, 5.0])).tolist()
-    [False, True]
-    """
-    heavy: NDArray[np.bool_] = tails < HEAVY * order
-    return np.any(heavy[indices], axis=1)

@@ -69,6 +69,9 @@ class TangentEstimate:
             freedom=self._over_fields(found.freedom.entries),
             tail_index=found.tail_index[diagonal, 0].reshape(self.points, self.outputs_count),
             heavy_tailed=self._over_fields(found.heavy_tailed.entries),
+            row_order=found.row_order,
+            floor=None,
+            active=self._over_fields(found.active.entries),
         )
 
     @property

@@ -338,7 +338,7 @@ def tangent_report(
             remedy="estimate with nm.tangent at the points of the theory",
         )
     unseen = leaps(net)
-    moments, found = estimate.entries.moments, estimate.kernel
+    groups, found = estimate.entries.groups, estimate.kernel
     diagonal = np.abs(theory.gather(np.arange(theory.dimension)[:, None].repeat(2, axis=1)))
     finite = np.isfinite(diagonal)
     diagonal[~finite] = np.max(diagonal, where=finite, initial=_largest(theory))
@@ -357,12 +357,12 @@ def tangent_report(
         ),
         skew=SymmetricTensor(2, theory.dimension, skewness(found.deviations)),
         heavy_tailed=found.heavy_tailed,
-        sparse=none.map(lambda own: (rare_entries(moments) & (natural > 0)) | bool(unseen)),
+        sparse=none.map(lambda own: (rare_entries(found, groups) & (natural > 0)) | bool(unseen)),
         floor=none,
         natural=SymmetricTensor(2, theory.dimension, natural),
         exactness=str(ntk(net, parametrisation=parametrisation).exactness),  # type: ignore[arg-type]
         networks=estimate.networks,
-        groups=estimate.entries.groups,
+        groups=groups,
         criterion=criterion,
         unseen=unseen,
     )
@@ -373,8 +373,9 @@ def tangent_report(
         orders=(order,),
         criterion=criterion,
         networks=estimate.networks,
-        groups=estimate.entries.groups,
+        groups=groups,
         route=estimate.entries.route.name,
+        precision=TangentSource.precision,
         plan_hash=estimate.entries.plan_hash,
         key=estimate.entries.key,
     )

@@ -16,6 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from nnft_num.estimating import Estimate, estimate_of
+from nnft_num.routes import ASKED
 from nnft_num.runs import Sums
 from nnft_sym.language.errors import AccuracyError, SpecificationError
 
@@ -97,6 +98,8 @@ class Target:
         Orders that must reach it.
     most : int
         Networks not to exceed, at least 2048.
+    reason : str
+        Why the route of the run was taken.
 
     Raises
     ------
@@ -104,7 +107,9 @@ class Target:
         If a number is impossible.
     """
 
-    def __init__(self, relative: float, orders: tuple[int, ...], most: int) -> None:
+    def __init__(
+        self, relative: float, orders: tuple[int, ...], most: int, reason: str = ASKED
+    ) -> None:
         real = isinstance(relative, (int, float, np.number)) and not isinstance(relative, bool)
         if not real or not 0 < float(relative) <= HIGHEST_TARGET:
             raise SpecificationError(
@@ -121,6 +126,7 @@ class Target:
         self.relative = float(relative)
         self.orders = orders
         self.most = most
+        self.reason = reason
 
     def __call__(self, sums: Sums, bar: tqdm[Any]) -> bool:
         """Whether the sums are enough.
@@ -130,7 +136,7 @@ class Target:
         AccuracyError
             If the networks allowed do not suffice; its ``estimate`` holds what was reached.
         """
-        estimate = estimate_of(sums.moments(), self.orders, sums.provenance())
+        estimate = estimate_of(sums.moments(), self.orders, sums.provenance(), self.reason)
         found = hardest(estimate)
         if found.relative <= self.relative and not found.heavy:
             return True

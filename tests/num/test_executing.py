@@ -25,7 +25,7 @@ from nnft_num.sources import Source
 from nnft_sym.language.errors import SpecificationError
 from tests.num.example_plans import ERF
 
-SOURCE = Source(plan=ERF.plan, X=ERF.X, params=ERF.params)
+SOURCE = Source(plan=ERF.plan, X=ERF.X, params=ERF.params, precision="single")
 
 
 @pytest.fixture(autouse=True)

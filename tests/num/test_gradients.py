@@ -116,7 +116,7 @@ def test_kernels_are_the_sums_over_complex_steps_of_the_sampled_networks(name, p
     if parametrisation == "standard":
         present = np.array([bias is not None for bias in net.readout.biases], dtype=float)
         scales = [(None, b if b is None else 1.0) for _, b in scales[:-1]] + [(None, present)]
-    fields = sample_fields(plan.network, X2, 3, KEY, numbers, start=START)
+    fields = sample_fields(plan.network, X2, 3, KEY, numbers, start=START, precision="double")
     for number in range(3):
         layers = oracle.draw_layers(plan.network, numbers, KEY, START + number, 2)
         f = oracle.output(layers, X2, activations)

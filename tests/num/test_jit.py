@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -15,11 +16,12 @@ from tests.num.example_plans import D1, DEEP, ERF, EXAMPLES, data, dense, scalar
 
 KEY = (3, 2**32 - 5)
 START = 2**32 - 3
+double = partial(sample_fields, precision="double")
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
 def test_kernels_agree_with_the_definition(example):
-    got = sample_fields(example.plan, example.X, 7, KEY, example.params, start=START)
+    got = double(example.plan, example.X, 7, KEY, example.params, start=START)
     want = np.array(
         [oracle.fields(example.plan, example.X, example.params, KEY, START + i) for i in range(7)]
     )
@@ -31,7 +33,7 @@ def test_kernels_agree_with_the_definition(example):
 @pytest.mark.parametrize("width", [1, 2, 3, 4, 7, 8])
 def test_widths_that_are_no_multiple_of_four(width):
     params = DEEP.params | {"n_1": width, "n_2": 9 - width, "n_3": width}
-    got = sample_fields(DEEP.plan, DEEP.X, 2, KEY, params)
+    got = double(DEEP.plan, DEEP.X, 2, KEY, params)
     want = [oracle.fields(DEEP.plan, DEEP.X, params, KEY, i) for i in range(2)]
     np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-13)
 
@@ -43,8 +45,8 @@ def test_a_sweep_over_numbers_compiles_once():
     for width in (1, 10, 100):
         for scale in (0.5, 2.0):
             for points in (D1, D1[:2], np.zeros((3, 4))):
-                sample_fields(plan, points, 2, KEY, {"N": width, "s": scale})
-                sample_fields(Plan.from_json(plan.to_json()), points, 2, KEY, {"N": 2, "s": 1})
+                double(plan, points, 2, KEY, {"N": width, "s": scale})
+                double(Plan.from_json(plan.to_json()), points, 2, KEY, {"N": 2, "s": 1})
     assert jit.compilations() == before + 1
 
 
@@ -85,14 +87,13 @@ def test_names_of_python_and_numpy_are_ordinary_names():
     names = "range float np points out"
     plan = Plan.from_dict(data(names, [layer], weights=[scalar("g_1")]))
     params = dict.fromkeys(plan.parameters, 2.0)
-    got = sample_fields(plan, D1, 1, KEY, params)[0]
+    got = double(plan, D1, 1, KEY, params)[0]
     np.testing.assert_allclose(got, oracle.fields(plan, D1, params, KEY, 0), rtol=1e-12)
 
 
 def test_a_narrow_network_is_the_beginning_of_a_wide_one():
     fields = {
-        width: sample_fields(ERF.plan, D1, 1, KEY, ERF.params | {"N": width})[0, :, 0]
-        for width in (4, 5)
+        width: double(ERF.plan, D1, 1, KEY, ERF.params | {"N": width})[0, :, 0] for width in (4, 5)
     }
     last = fields[5] * np.sqrt(5) - fields[4] * 2
     only = oracle.event(ERF.plan.layers[0].weight, ERF.params, KEY, 0, 0, 0, 5)[0][4]

@@ -15,7 +15,7 @@ from nnft_num.sources import Source
 from nnft_sym.language.errors import SpecificationError
 from tests.num.example_plans import ERF
 
-SOURCE = Source(plan=ERF.plan, X=ERF.X[:2], params=ERF.params)
+SOURCE = Source(plan=ERF.plan, X=ERF.X[:2], params=ERF.params, precision="single")
 KEY = (5, 6)
 
 

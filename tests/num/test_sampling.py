@@ -20,7 +20,7 @@ KEY = (11, 12)
 
 def run(executor=None, networks=20_001, **changes):
     options = {"max_order": 4, "key": KEY, "params": ERF.params} | changes
-    source = Source(plan=ERF.plan, X=ERF.X, params=options.pop("params"))
+    source = Source(plan=ERF.plan, X=ERF.X, params=options.pop("params"), precision="single")
     return sample_moments(source, networks=networks, executor=executor, **options)
 
 
@@ -81,7 +81,7 @@ def test_different_keys_give_different_networks():
 @pytest.mark.parametrize("networks", [1, 5, 130, 4099])
 def test_moments_are_those_of_the_raw_fields(networks):
     fields = sample_fields(OUTPUTS.plan, OUTPUTS.X, networks, KEY, OUTPUTS.params)
-    source = Source(plan=OUTPUTS.plan, X=OUTPUTS.X, params=OUTPUTS.params)
+    source = Source(plan=OUTPUTS.plan, X=OUTPUTS.X, params=OUTPUTS.params, precision="single")
     streamed = sample_moments(source, networks=networks, max_order=3, key=KEY)
     assert streamed.dimension == 9
     direct = moments_from_fields(fields.reshape(networks, 9), max_order=3)

@@ -7,9 +7,11 @@ import pickle
 import numpy as np
 import pytest
 
+import nnft_num as nm
+import nnft_sym as nn
 from nnft_num.sources import Source
 from nnft_sym.language.errors import SpecificationError
-from tests.num.example_plans import EXAMPLES, OUTPUTS
+from tests.num.example_plans import COS, EXAMPLES, OUTPUTS
 
 KEY = (3, 4)
 
@@ -53,9 +55,32 @@ def test_the_hash_names_everything_that_is_sampled():
         source(params=OUTPUTS.params | {"N": width + 1}),
         source(X=OUTPUTS.X * (1 + 1e-15)),
         source(EXAMPLES[0]),
+        source(precision="single"),
     ]
-    assert len({first.hash, *(other.hash for other in others)}) == 4
+    assert len({first.hash, *(other.hash for other in others)}) == 5
     assert source().hash == first.hash
+
+
+def test_the_precision_is_settled_once_and_recorded():
+    assert source(precision="single").settled.precision == "single"
+    assert source(precision="double").settled.precision == "double"
+    # cos(z) for z about 1e6 has lost its digits in single precision
+    far = source(COS, X=1e6 * COS.X, precision="single").settled
+    assert far.precision == "double"
+    assert far.settled is far
+    assert np.array_equal(rows(far, 0, 20), rows(source(COS, X=1e6 * COS.X), 0, 20))
+    options = {"networks": 40, "rng": 1, "sigma_w": 1, "sigma_v": 1, "N": 5}
+    for net_points, expected in ((COS.X, "single"), (1e6 * COS.X, "double")):
+        est = nm.correlators(nn.cos_net(), net_points, (2,), **options)
+        assert est.precision == est.provenance.source.precision == expected
+        report = nm.check(nn.cos_net(), net_points, (2,), **options)
+        assert report.precision == expected
+        assert f"(parameters, {expected} precision, " in str(report)
+    exact = nm.correlators(nn.cos_net(), COS.X, (2,), precision="double", **options)
+    assert exact.precision == "double"
+    close = nm.correlators(nn.cos_net(), COS.X, (2,), **options)
+    np.testing.assert_allclose(close[2].mean, exact[2].mean, atol=1e-6)
+    assert not np.array_equal(close[2].mean, exact[2].mean)
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def test_a_run_comes_back_as_it_went(tmp_path, reference, suffix):
     assert origin.key == loaded.key == reference.key
     assert loaded.plan_hash == origin.source.plan.hash == reference.plan_hash
     assert origin.environments == (runs.environment(),)
-    assert set(runs.environment()) == {"python", "nnft", "numba", "numpy", "processor"}
+    assert set(runs.environment()) == {"python", "nnft", "llvmlite", "numba", "numpy", "processor"}
     assert nm.check(nn.cos_net(), X, estimate=loaded, N=5, sigma_w=1, sigma_v=1.2)
 
 
@@ -284,6 +284,9 @@ FORGERIES = {
     "parameter": set_path("source", "params", "N", value="5"),
     "key": set_path("key", value=[1, -1]),
     "environment": set_path("environments", value=["x"]),
+    "route": set_path("source", "route", value="readout"),
+    "precision": set_path("source", "precision", value="half"),
+    "reason": set_path("reason", value=["x"]),
     "nested": set_path("source", "plan", value=json.loads("[" * 500 + "]" * 500)),
 }
 
