@@ -217,6 +217,19 @@ class Variable:
         self.code.builder.store(value.ir, self._slot)
 
 
+class _Rare:
+    """Whether a rare case was left out."""
+
+    def __init__(self, lanes: Variable) -> None:
+        self._lanes = lanes
+        self.is_possible = False
+
+    @property
+    def happened(self) -> Value:
+        """Whether it occurred, in some lane."""
+        return self._lanes.value.differs(0).any_lane()
+
+
 class Code:
     """One function of machine code that is being written.
 
@@ -234,6 +247,8 @@ class Code:
         self.function = ir.Function(self.module, kind, name=name)
         self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
         self._tables: dict[ir.Type, dict[str, int]] = {}
+        self._rare: Variable | None = None
+        self._met = False
         self.arguments = {}
         for argument, given in zip(arguments, self.function.args, strict=True):
             if isinstance(given.type, ir.PointerType):
@@ -336,6 +351,30 @@ class Code:
         """Run if a condition holds."""
         with self.builder.if_then(condition.ir, likely=likely):
             yield
+
+    @contextmanager
+    def hopeful(self) -> Iterator[_Rare]:
+        """Write code that leaves rare cases out, and notes whether one occurs.
+
+        What is written inside must be written once more outside, under ``when(rare.happened)``.
+        """
+        # as bits of numbers, which stay in the vector registers, where masks would not
+        self._rare, self._met = Variable(self.vector(0, i32)), False
+        rare = _Rare(self._rare)
+        yield rare
+        rare.is_possible = self._met
+        self._rare = None
+
+    def rarely(self, condition: Value, usual: Value, name: str, *operands: Value) -> Value:
+        """``usual`` but where the condition holds, and there a function of the C library."""
+        if self._rare is not None:
+            self._rare.value = condition.select(1, self._rare.value)
+            self._met = True
+            return usual
+        result = Variable(usual)
+        with self.when(condition.any_lane(), likely=False):
+            result.value = condition.select(self.by_lanes(name, *operands), usual)
+        return result.value
 
     @contextmanager
     def choice(self, condition: Value) -> Iterator[tuple[Any, Any]]:

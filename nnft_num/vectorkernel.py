@@ -246,19 +246,40 @@ class VectorKernel:
             with code.loop(0, self.given["points"]) as point:
                 totals = [(point * outputs + output) * _L + self.at_O for output in range(outputs)]
                 sums = [Variable(self._load(total)) for total in totals]
-                with code.loop(0, rows) as row:
-                    names, expression = neuron(layer, four * 4 + row, point)
-                    scalar = partial(self._at_point, point=point)
-                    h = VectorExpression(code, names, scalar).vector(expression)
-                    if index < self.last:
-                        number = self.block * 4 + four * 4 + row
-                        place = (number * self.given["points"] + point) * _L
-                        self._store(place + self.at_H[index], h)
-                    for output, total in enumerate(sums):
-                        v = self._buffer(self.at_V + output * GROUP * _FOUR, four * 4 + row)
-                        total.value = fma(v, h, total.value)
+
+                def every_row(four: Value = four, point: Value = point, sums: Any = sums) -> None:
+                    with code.loop(0, rows) as row:
+                        self._row(index, layer, neuron, four * 4 + row, point, sums)
+
+                with code.hopeful() as rare:
+                    every_row()
+                if rare.is_possible:
+                    with code.when(rare.happened, likely=False):
+                        for place, total in zip(totals, sums, strict=True):
+                            total.value = self._load(place)
+                        every_row()
                 for place, total in zip(totals, sums, strict=True):
                     self._store(place, total.value)
+
+    def _row(
+        self,
+        index: int,
+        layer: Dense | Neurons,
+        neuron: _Neuron,
+        row: Value,
+        point: Value,
+        sums: list[Variable],
+    ) -> None:
+        """Apply the activation to sixteen neurons, one of each network, at one point."""
+        names, expression = neuron(layer, row, point)
+        scalar = partial(self._at_point, point=point)
+        h = VectorExpression(self.code, names, scalar).vector(expression)
+        if index < self.last:
+            place = ((self.block * 4 + row) * self.given["points"] + point) * _L
+            self._store(place + self.at_H[index], h)
+        for output, total in enumerate(sums):
+            v = self._buffer(self.at_V + output * GROUP * _FOUR, row)
+            total.value = fma(v, h, total.value)
 
     def _buffer(self, at: int, row: Value) -> Value:
         """Load what was drawn for one row of the group of neurons."""

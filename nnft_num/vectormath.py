@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from nnft_num.simd import Value, Variable
+from nnft_num.simd import Value
 
 __all__ = ["DOUBLE", "SINGLE", "fma", "power", "select", "sqrt"]
 
@@ -73,15 +73,6 @@ def power(x: Value, exponent: int) -> Value:
         square = square * square
     assert product is not None
     return product
-
-
-def _rarely(condition: Value, usual: Value, name: str, *operands: Value) -> Value:
-    """``usual`` but where the condition holds, and there a function of the C library."""
-    code = usual.code
-    result = Variable(usual)
-    with code.when(condition.any_lane(), likely=False):
-        result.value = condition.select(code.by_lanes(name, *operands), usual)
-    return result.value
 
 
 def _with_sign(size: Value, x: Value) -> Value:
@@ -252,14 +243,14 @@ def _half_turned(x: Value, turned: Value, middle: Value) -> Value:
 def sin(x: Value) -> Value:
     turned = fma(x, 0.318309886, _MAGIC)
     y = _half_turned(x, turned, turned - _MAGIC)
-    return _rarely(fabs(x) > _REDUCED, y, "sin", x)
+    return x.code.rarely(fabs(x) > _REDUCED, y, "sin", x)
 
 
 def cos(x: Value) -> Value:
     # cos(x) = sin(x + pi/2) = (-1)^n sin(x - (n - 1/2) pi) for the integer n next to x/pi + 1/2
     turned = fma(x, 0.318309886, 0.5) + _MAGIC
     y = _half_turned(x, turned, (turned - _MAGIC) - 0.5)
-    return _rarely(fabs(x) > _REDUCED, y, "cos", x)
+    return x.code.rarely(fabs(x) > _REDUCED, y, "cos", x)
 
 
 def tan(x: Value) -> Value:
@@ -267,7 +258,7 @@ def tan(x: Value) -> Value:
     t = r * r
     s, c = _sine(r, t), _cosine(t)
     even = (n & 1).equals(0)
-    return _rarely(fabs(x) > _REDUCED, select(even, s, -c) / select(even, c, s), "tan", x)
+    return x.code.rarely(fabs(x) > _REDUCED, select(even, s, -c) / select(even, c, s), "tan", x)
 
 
 def _asin_small(x: Value, t: Value) -> Value:
@@ -349,7 +340,7 @@ def _exp2_double(y: Value) -> Value:
 def pow_double(a: Value, b: Value) -> Value:
     usual = (a > 1e-300) & (a < _INFINITY) & (fabs(b) < 1e15)
     y = _exp2_double(_log2_double(select(usual, a, 1.0)) * b)
-    return _rarely(~usual, y, "pow", a, b)
+    return a.code.rarely(~usual, y, "pow", a, b)
 
 
 def pow_single(a: Value, b: Value) -> Value:

@@ -128,3 +128,19 @@ def test_several_outputs_share_the_hidden_layer():
 def test_an_unknown_precision_is_refused():
     with pytest.raises(SpecificationError, match="'single', 'double'"):
         sample_fields(ERF.plan, ERF.X, 1, KEY, ERF.params, precision="half")
+
+
+@pytest.mark.parametrize("activation", ["cos(z) + 2", "sin(z)*z", "abs(z)**(4/3) + tan(z)"])
+def test_rare_arguments_are_computed_again(activation):
+    """Arguments 6e7 and 0 without rounding, beside a usual one, in shallow and deep layers."""
+    sign = uniform("sign(u_1 - 1/2)")
+    layer = dense(activation, weight=sign, bias=None, width="7")
+    last = dense("z", weight=sign, bias=None, width="3")
+    X = [60000004.0, 0.0, 1.0]
+    for layers in ([layer], [layer, last]):
+        plan = Plan.from_dict(data("", layers, weights=[scalar("g_1")]))
+        points = plan.points(X)
+        assert vectorfields.is_single_enough(plan, points, np.zeros(0), (7, 3)[: len(layers)])
+        got = sample_fields(plan, X, 20, KEY, {})
+        want = sample_fields(plan, X, 20, KEY, {}, precision="double")
+        assert (np.abs(got - want) <= 3e-6 * np.abs(want).max(axis=0)).all()
