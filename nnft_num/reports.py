@@ -99,10 +99,13 @@ def text(report: Report, *, entries: int = 0) -> str:
     """Terminal table of a report, one line for each order."""
     points, dimension = report.X.shape
     criterion = report.criterion
+    how = report.route
+    if report.precision is not None:
+        how += f", {report.precision} precision"
     lines = [
         f"{report.network} at {parameters(report.params)}: {_count(points, 'point')} in "
         f"d={dimension}, "
-        f"{report.networks:.6g} networks ({report.route}, {report.groups} groups)",
+        f"{report.networks:.6g} networks ({how}, {report.groups} groups)",
         columns(
             ("order", "entries", "scale", "worst pull", "lowest resolution", "verdict"),
             [_line(order) for order in report.orders],

@@ -9,7 +9,7 @@ fields of a network do not depend on which networks are computed beside it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,7 +18,7 @@ from llvmlite import ir
 from numpy.typing import NDArray
 
 from nnft_num.layers import Dense, DrawRecipe, Neurons
-from nnft_num.plans import Plan
+from nnft_num.plans import Plan, recipes
 from nnft_num.simd import LANES, Code, Value, Variable, f32, f64, i32, i64
 from nnft_num.vectordraws import Counters, fill_words, pair, to_uniform, to_uniform_double
 from nnft_num.vectormath import fma
@@ -486,16 +486,3 @@ class VectorKernel:
                 # element = event * 64 + neuron * 16: the components stand between the two
                 target = ((element >> 6) * count + slot) * _FOUR + (element & (_FOUR - 1))
             self._store(target + at, value.to_single() if double else value)
-
-
-def recipes(plan: Plan) -> Iterator[DrawRecipe]:
-    """Every draw recipe of a plan."""
-    yield from plan.weights
-    yield from (bias for bias in plan.biases if bias is not None)
-    for layer in plan.layers:
-        if isinstance(layer, Neurons):
-            yield from (draw.recipe for draw in layer.draws)
-        else:
-            yield layer.weight
-            if layer.bias is not None:
-                yield layer.bias

@@ -67,10 +67,7 @@ def test_functions_agree_with_the_interpreter_at_their_corners():
     for number, text in enumerate(texts):
         out = np.empty((1, len(z), 1))
         values = np.array([number], dtype=float)
-        jit.fill_fields(
-            plan, z[:, None], key=KEY, start=0, values=values, widths=(1,), out=out,
-            precision="double",
-        )  # fmt: skip
+        jit.fill_fields(plan, z[:, None], key=KEY, start=0, values=values, widths=(1,), out=out)
         got = out[0, :, 0]
         with np.errstate(all="ignore"):
             want = evaluate(parse(text), {"z": z})
