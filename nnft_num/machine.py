@@ -28,7 +28,7 @@ from typing import Any
 import llvmlite
 from llvmlite import binding
 
-__all__ = ["cache_directory", "compilations", "machine_function"]
+__all__ = ["cache_directory", "compilations", "has_feature", "machine_function"]
 
 _FORMAT = b"nnft machine code 1\n"
 _LEVEL = 2
@@ -72,6 +72,12 @@ def machine_function(text: str, name: str, arguments: Sequence[Any]) -> Callable
             address = _load(machine_code, name)
             _functions[key] = ctypes.CFUNCTYPE(None, *arguments)(address)
         return _functions[key]
+
+
+@cache
+def has_feature(name: str) -> bool:
+    """Whether the processor has a feature, by its name in LLVM."""
+    return bool(binding.get_host_cpu_features().get(name, False))
 
 
 def cache_directory() -> Path:

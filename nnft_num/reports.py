@@ -99,7 +99,9 @@ def text(report: Report, *, entries: int = 0) -> str:
     """Terminal table of a report, one line for each order."""
     points, dimension = report.X.shape
     criterion = report.criterion
-    how = report.route if report.precision is None else f"{report.route}, {report.precision}"
+    how = report.route
+    if report.precision is not None:
+        how += f", {report.precision} precision"
     lines = [
         f"{report.network} at {parameters(report.params)}: {_count(points, 'point')} in "
         f"d={dimension}, "

@@ -8,16 +8,21 @@ depend on its own numbers alone, whatever the width of the registers of the mach
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from llvmlite import ir
 
-__all__ = ["LANES", "Code", "Value", "Variable", "f32", "f64", "i32", "i64"]
+from nnft_num.machine import has_feature
+
+__all__ = ["LANES", "RARE_BITS", "Code", "Value", "Variable", "f32", "f64", "i32", "i64"]
 
 LANES = 16
 """Numbers in one vector."""
+
+RARE_BITS = -(2**18)
+"""Bits that mark a rare case."""
 
 f32, f64, i32, i64 = ir.FloatType(), ir.DoubleType(), ir.IntType(32), ir.IntType(64)
 _TABLE = 256
@@ -159,6 +164,18 @@ class Value:
         places = ir.Constant(ir.VectorType(i32, LANES), order)
         return Value(self.code, builder.shuffle_vector(halves, undefined, places))
 
+    def shifted_left(self, amount: Value, *, fill: int) -> Value:
+        """Bits shifted left by 0 to 31 places, those of ``fill`` moving in from the right."""
+        function, kind = f"llvm.fshl.v{LANES}i32", self.ir.type
+        filling = self.code.vector(fill, i32).ir
+        return Value(self.code, self.code._called(function, kind, [self.ir, filling, amount.ir]))
+
+    def leading_zeros(self) -> Value:
+        """Zeros before the first one of 32 bits, 32 of zero."""
+        false = ir.Constant(ir.IntType(1), 0)
+        function, kind = f"llvm.ctlz.v{LANES}i32", self.ir.type
+        return Value(self.code, self.code._called(function, kind, [self.ir, false]))
+
     def low_word(self) -> Value:
         """Lower 32 bits."""
         return self._converted("trunc", i32)
@@ -217,6 +234,19 @@ class Variable:
         self.code.builder.store(value.ir, self._slot)
 
 
+class _Rare:
+    """Whether a rare case was left out."""
+
+    def __init__(self, lanes: Variable) -> None:
+        self._lanes = lanes
+        self.is_possible = False
+
+    @property
+    def happened(self) -> Value:
+        """Whether it occurred, in some lane."""
+        return (self._lanes.value & RARE_BITS).differs(0).any_lane()
+
+
 class Code:
     """One function of machine code that is being written.
 
@@ -234,6 +264,9 @@ class Code:
         self.function = ir.Function(self.module, kind, name=name)
         self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
         self._tables: dict[ir.Type, dict[str, int]] = {}
+        self._lookups: dict[tuple[float, ...], ir.GlobalVariable] = {}
+        self._rare: Variable | None = None
+        self._met = False
         self.arguments = {}
         for argument, given in zip(arguments, self.function.args, strict=True):
             if isinstance(given.type, ir.PointerType):
@@ -281,6 +314,61 @@ class Code:
         name = f"table_{element}"
         kind = ir.ArrayType(element, _TABLE)
         return self.module.globals.get(name) or ir.GlobalVariable(self.module, kind, name)
+
+    def lookup(self, numbers: Sequence[float], index: Value) -> Value:
+        """Single-precision numbers at places given by the lowest bits of an index, lane by lane.
+
+        Parameters
+        ----------
+        numbers : sequence of float
+            16 or 32 of them.
+        index : Value
+            Vector of ``i32``, of which the lowest 4 or 5 bits count.
+        """
+        table = self._looked_up(tuple(numbers))
+        if not has_feature("avx512f"):
+            return self._gathered(table, index & (len(numbers) - 1))
+        halves = []
+        for start in range(0, len(numbers), LANES):
+            with self.builder.goto_entry_block():
+                place = self.builder.gep(table, [i32(0), i32(start)], inbounds=True)
+                place = self.builder.bitcast(place, ir.VectorType(f32, LANES).as_pointer())
+            half = self.builder.load(place, align=4 * LANES)
+            half.set_metadata("invariant.load", self.module.add_metadata([]))
+            halves.append(half)
+        if len(halves) == 1:
+            operands, name = [halves[0], index.ir], "permvar.sf"
+        else:
+            operands, name = [halves[0], index.ir, halves[1]], "vpermi2var.ps"
+        return Value(self, self._called(f"llvm.x86.avx512.{name}.512", halves[0].type, operands))
+
+    def _looked_up(self, numbers: tuple[float, ...]) -> ir.GlobalVariable:
+        """Table of its own, of external linkage for the same reason as the others."""
+        table = self._lookups.get(numbers)
+        if table is None:
+            kind = ir.ArrayType(f32, len(numbers))
+            table = ir.GlobalVariable(self.module, kind, f"lookup_{len(self._lookups)}")
+            table.initializer = ir.Constant(kind, [f32(number) for number in numbers])
+            table.align = 4 * LANES
+            self._lookups[numbers] = table
+        return table
+
+    def _gathered(self, table: ir.GlobalVariable, index: Value) -> Value:
+        """Look numbers up one by one, for processors that cannot do it at once."""
+        builder = self.builder
+        result = ir.Constant(ir.VectorType(f32, LANES), ir.Undefined)
+        for lane in range(LANES):
+            place = builder.extract_element(index.ir, i32(lane))
+            number = builder.load(builder.gep(table, [i32(0), place], inbounds=True), align=4)
+            result = builder.insert_element(result, number, i32(lane))
+        return Value(self, result)
+
+    def _called(self, name: str, kind: ir.Type, operands: Sequence[Any]) -> Any:
+        function = self.module.globals.get(name)
+        if function is None:
+            shape = ir.FunctionType(kind, [operand.type for operand in operands])
+            function = ir.Function(self.module, shape, name)
+        return self.builder.call(function, operands)
 
     def lane_numbers(self) -> Value:
         """0, 1, ..., 15 in the order of ``lower_words``."""
@@ -338,6 +426,37 @@ class Code:
             yield
 
     @contextmanager
+    def hopeful(self) -> Iterator[_Rare]:
+        """Write code that leaves rare cases out, and notes whether one occurs.
+
+        What is written inside must be written once more outside, under ``when(rare.happened)``.
+        """
+        # as bits of numbers, which stay in the vector registers, where masks would not
+        self._rare, self._met = Variable(self.vector(0, i32)), False
+        rare = _Rare(self._rare)
+        yield rare
+        rare.is_possible = self._met
+        self._rare = None
+
+    def rarely(self, rare: Value, usual: Value, name: str, *operands: Value) -> Value:
+        """``usual`` but in rare cases, and there a function of the C library.
+
+        The case is rare where a condition holds, or where a vector of ``i32`` has some of
+        ``RARE_BITS``: noting it then takes one instruction.
+        """
+        if rare.element is not i32:
+            rare = rare.select(self.vector(RARE_BITS, i32), 0)
+        if self._rare is not None:
+            self._rare.value = self._rare.value | rare
+            self._met = True
+            return usual
+        result = Variable(usual)
+        far = (rare & RARE_BITS).differs(0)
+        with self.when(far.any_lane(), likely=False):
+            result.value = far.select(self.by_lanes(name, *operands), usual)
+        return result.value
+
+    @contextmanager
     def choice(self, condition: Value) -> Iterator[tuple[Any, Any]]:
         """Two branches, ``with yes:`` and ``with no:``."""
         with self.builder.if_else(condition.ir) as branches:
@@ -355,11 +474,7 @@ class Code:
         else:
             stem = f"v{LANES}" if operands[0].is_vector else ""
             target = f"llvm.{name}.{stem}{'f32' if operands[0].element is f32 else 'f64'}"
-        function = self.module.globals.get(target)
-        if function is None:
-            shape = ir.FunctionType(kind, [kind] * len(operands))
-            function = ir.Function(self.module, shape, target)
-        return Value(self, self.builder.call(function, [operand.ir for operand in operands]))
+        return Value(self, self._called(target, kind, [operand.ir for operand in operands]))
 
     def by_lanes(self, name: str, *operands: Value) -> Value:
         """A function of the C library, lane by lane in double precision."""

@@ -9,10 +9,12 @@ word of their index and part of the first two rounds.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from nnft_num.simd import LANES, Value
-from nnft_num.vectormath import fma, select, sqrt
+from nnft_num.simd import LANES, Value, Variable, i64
+from nnft_num.vectormath import fma, looked_up, sqrt
+from nnft_num.vectortables import COSINES, RADIUS
 
 __all__ = ["Counters", "pair", "to_uniform", "to_uniform_double"]
 
@@ -23,7 +25,9 @@ _WEYL_0 = 0x9E3779B9
 _WEYL_1 = 0xBB67AE85
 _TWO_52 = 0x4330000000000000
 _SIGN = -(2**31)
+_SINES = COSINES[24:] + COSINES[:24]
 _STEP = 2.0**-32
+_TOGETHER = 2
 
 
 class Counters:
@@ -46,22 +50,41 @@ class Counters:
             self.keys.append((k0, k1))
             k0, k1 = (k0 + _WEYL_0) & _LOW, (k1 + _WEYL_1) & _LOW
 
-    def words(self, c0: Value, c1: Value) -> tuple[Value, Value, Value, Value]:
-        """Four words of one counter, as ``i32``."""
+    def words(self, counters: Sequence[tuple[Value, Value]]) -> list[tuple[Value, ...]]:
+        """Four words of each of some counters (c0, c1), as ``i32``.
+
+        Rounds of all counters are written together, so that none has to wait for its products.
+        """
+        states = [self._two_rounds(c0, c1) for c0, c1 in counters]
+        for keys in self.keys[2:-1]:
+            states = [self._round(state, keys) for state in states]
+        return [self._last_round(state) for state in states]
+
+    def _two_rounds(self, c0: Value, c1: Value) -> tuple[Value, ...]:
         # round 1: one product is the same for all networks, the other for all counters
         product = c0 * _MULTIPLIER_0
         s2, s3 = (product >> 32) ^ self.upper ^ self.keys[0][1], product & _LOW
         # round 2: again one product is the same for all networks
         k0, k1 = self.keys[1]
         product = s2 * _MULTIPLIER_1
-        v0, v1 = self.second ^ ((product >> 32) ^ k0), product & _LOW
         wide = ((self.first ^ c1) & _LOW) * _MULTIPLIER_0
-        v2, v3 = (wide >> 32) ^ (s3 ^ k1), wide & _LOW
-        for k0, k1 in self.keys[2:-1]:
-            wide, broad = (v0 & _LOW) * _MULTIPLIER_0, (v2 & _LOW) * _MULTIPLIER_1
-            v0, v1 = (broad >> 32) ^ (v1 ^ k0), broad & _LOW
-            v2, v3 = (wide >> 32) ^ (v3 ^ k1), wide & _LOW
-        # the last round ends in words
+        v0, v1 = self.second ^ ((product >> 32) ^ k0), product & _LOW
+        return v0, v1, (wide >> 32) ^ (s3 ^ k1), wide & _LOW
+
+    @staticmethod
+    def _round(state: tuple[Value, ...], keys: tuple[Value, Value]) -> tuple[Value, ...]:
+        v0, v1, v2, v3 = state
+        wide, broad = (v0 & _LOW) * _MULTIPLIER_0, (v2 & _LOW) * _MULTIPLIER_1
+        return (
+            (broad >> 32) ^ (v1 ^ keys[0]),
+            broad & _LOW,
+            (wide >> 32) ^ (v3 ^ keys[1]),
+            wide & _LOW,
+        )
+
+    def _last_round(self, state: tuple[Value, ...]) -> tuple[Value, ...]:
+        """The last round ends in words."""
+        v0, v1, v2, v3 = state
         k0, k1 = self.keys[-1]
         wide, broad = (v0 & _LOW) * _MULTIPLIER_0, (v2 & _LOW) * _MULTIPLIER_1
         return (
@@ -83,40 +106,27 @@ def to_uniform_double(word: Value) -> Value:
 
 
 def _radius(r: Value) -> Value:
-    """sqrt(-2 ln u)."""
-    u = r.unsigned_to_float() + 0.5
-    bits = u.bits()
-    k = bits + 0x004AFB0D
-    near_one = u > 0.70710678 * 2.0**32
-    f = ((k & 0x007FFFFF) + 0x3F3504F3).from_bits() - 1.0
-    f = select(near_one, fma((~r).unsigned_to_float(), -_STEP, -0.5 * _STEP), f)
-    e = select(near_one, 0.0, ((k >> 23) - 159).to_float())
-    p = fma(f, 0.0870035961, -0.142669141)
-    p = fma(p, f, 0.149145111)
-    p = fma(p, f, -0.165776536)
-    p = fma(p, f, 0.199631006)
-    p = fma(p, f, -0.250013351)
-    p = fma(p, f, 0.333339095)
-    p = fma(p, f, -0.5)
-    return sqrt(fma(e, -1.38629436, fma(p * f, f, f) * -2.0))
+    """sqrt(-2 ln u) for u = (r + 1/2) 2^-32 = m 2^-e, 1/2 <= m < 1, from m - 1 with all digits."""
+    e = r.leading_zeros()
+    # the half moves in behind the digits of r; the first bit is missing for r = 0 alone
+    m = r.shifted_left(e, fill=_SIGN) | _SIGN
+    # as signed integers, digits of m are those of m - 1; without a shift the half is still missing
+    f = m.to_float() + 0.5
+    return sqrt(fma(e.to_float(), 1.38629436, f * looked_up(RADIUS, m >> 26, f)))
 
 
 def pair(first: Value, r: Value) -> tuple[Value, Value]:
-    """Box and Muller: radius from the first word, angle from the second."""
+    """Box and Muller: radius from the first word, angle 2 pi (r + 1/2) 2^-32 from the second."""
     radius = _radius(first)
-    s = fma((r << 2).to_float(), 2.0**-31, 2.0**-30)
+    # the nearest of 32 directions, and the angle s pi/32 beyond it
+    direction = (r + 2**26) >> 27
+    s = fma((r << 5).to_float(), 2.0**-31, 2.0**-27)
     t = s * s
-    sine = fma(t, -3.65858359e-05, 0.0024909873)
-    sine = fma(sine, t, -0.0807458237)
-    sine = fma(sine, t, 0.785398185) * s
-    cosine = fma(t, -0.000319186889, 0.0158504378)
-    cosine = fma(cosine, t, -0.308424503)
-    cosine = fma(cosine, t, 1.0)
-    turn = r + 0x20000000
-    even = (turn & 0x40000000).equals(0)
-    a = (select(even, cosine, sine).bits() ^ ((turn + 0x40000000) & _SIGN)).from_bits()
-    b = (select(even, sine, cosine).bits() ^ (turn & _SIGN)).from_bits()
-    return radius * a, radius * b
+    cosine = radius * fma(fma(t, 3.86884585e-06, -0.00481914217), t, 1.0)
+    sine = radius * (fma(t, -0.000157620452, 0.0981747583) * s)
+    x = r.code.lookup(COSINES, direction)
+    y = r.code.lookup(_SINES, direction)
+    return fma(x, cosine, -(y * sine)), fma(y, cosine, x * sine)
 
 
 def fill_words(
@@ -126,8 +136,16 @@ def fill_words(
     """Words of ``events`` events, ``stride`` primitives apart, for ``count`` fours of neurons."""
     code = words.code
     # the inner loop keeps c1, on which all of the second round's vectors depend
-    with code.loop(0, events) as event, code.loop(0, count) as four:
-        place = (four * events + event) * (4 * LANES) + at
-        for word in counters.words(c0 + four, c1 + event * stride):
-            code.store(words, place, word)
-            place = place + LANES
+    with code.loop(0, events) as event:
+        done = Variable(code.number(0, i64))
+        for together in (_TOGETHER, 1):
+            with code.loop(0, (count - done.value) // together):
+                fours = [done.value + i for i in range(together)]
+                key = c1 + event * stride
+                found = counters.words([(c0 + four, key) for four in fours])
+                for four, drawn in zip(fours, found, strict=True):
+                    place = (four * events + event) * (4 * LANES) + at
+                    for word in drawn:
+                        code.store(words, place, word)
+                        place = place + LANES
+                done.value = done.value + together

@@ -32,6 +32,9 @@ MAX_POINTS = 16
 _BLOCKS = 32
 """Fours of neurons summed in single precision."""
 
+_TOGETHER = 2
+"""Counters whose rounds are written together, so that none waits for its products."""
+
 _ARGUMENTS: dict[str, ir.Type] = {
     "sixteens": i64,
     "start": i64,
@@ -220,11 +223,13 @@ class VectorLayer:
             code.store(given["sums"], place, total + part)
 
     def _normals(self, counters: Counters, block: Value) -> None:
-        for column in range(self.columns):
-            words = counters.words(block, self.given["word"] + column)
-            for half in range(2):
-                for slot, value in enumerate(pair(*words[2 * half : 2 * half + 2])):
-                    self._store(4 * column + 2 * half + slot, value)
+        for first in range(0, self.columns, _TOGETHER):
+            columns = range(first, min(first + _TOGETHER, self.columns))
+            found = counters.words([(block, self.given["word"] + column) for column in columns])
+            for column, words in zip(columns, found, strict=True):
+                for half in range(2):
+                    for slot, value in enumerate(pair(words[2 * half], words[2 * half + 1])):
+                        self._store(4 * column + 2 * half + slot, value)
 
     def _fields(self) -> None:
         code = self.code

@@ -9,7 +9,7 @@ fields of a network do not depend on which networks are computed beside it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,7 +18,7 @@ from llvmlite import ir
 from numpy.typing import NDArray
 
 from nnft_num.layers import Dense, DrawRecipe, Neurons
-from nnft_num.plans import Plan
+from nnft_num.plans import Plan, recipes
 from nnft_num.simd import LANES, Code, Value, Variable, f32, f64, i32, i64
 from nnft_num.vectordraws import Counters, fill_words, pair, to_uniform, to_uniform_double
 from nnft_num.vectormath import fma
@@ -246,19 +246,40 @@ class VectorKernel:
             with code.loop(0, self.given["points"]) as point:
                 totals = [(point * outputs + output) * _L + self.at_O for output in range(outputs)]
                 sums = [Variable(self._load(total)) for total in totals]
-                with code.loop(0, rows) as row:
-                    names, expression = neuron(layer, four * 4 + row, point)
-                    scalar = partial(self._at_point, point=point)
-                    h = VectorExpression(code, names, scalar).vector(expression)
-                    if index < self.last:
-                        number = self.block * 4 + four * 4 + row
-                        place = (number * self.given["points"] + point) * _L
-                        self._store(place + self.at_H[index], h)
-                    for output, total in enumerate(sums):
-                        v = self._buffer(self.at_V + output * GROUP * _FOUR, four * 4 + row)
-                        total.value = fma(v, h, total.value)
+
+                def every_row(four: Value = four, point: Value = point, sums: Any = sums) -> None:
+                    with code.loop(0, rows) as row:
+                        self._row(index, layer, neuron, four * 4 + row, point, sums)
+
+                with code.hopeful() as rare:
+                    every_row()
+                if rare.is_possible:
+                    with code.when(rare.happened, likely=False):
+                        for place, total in zip(totals, sums, strict=True):
+                            total.value = self._load(place)
+                        every_row()
                 for place, total in zip(totals, sums, strict=True):
                     self._store(place, total.value)
+
+    def _row(
+        self,
+        index: int,
+        layer: Dense | Neurons,
+        neuron: _Neuron,
+        row: Value,
+        point: Value,
+        sums: list[Variable],
+    ) -> None:
+        """Apply the activation to sixteen neurons, one of each network, at one point."""
+        names, expression = neuron(layer, row, point)
+        scalar = partial(self._at_point, point=point)
+        h = VectorExpression(self.code, names, scalar).vector(expression)
+        if index < self.last:
+            place = ((self.block * 4 + row) * self.given["points"] + point) * _L
+            self._store(place + self.at_H[index], h)
+        for output, total in enumerate(sums):
+            v = self._buffer(self.at_V + output * GROUP * _FOUR, row)
+            total.value = fma(v, h, total.value)
 
     def _buffer(self, at: int, row: Value) -> Value:
         """Load what was drawn for one row of the group of neurons."""
@@ -465,16 +486,3 @@ class VectorKernel:
                 # element = event * 64 + neuron * 16: the components stand between the two
                 target = ((element >> 6) * count + slot) * _FOUR + (element & (_FOUR - 1))
             self._store(target + at, value.to_single() if double else value)
-
-
-def recipes(plan: Plan) -> Iterator[DrawRecipe]:
-    """Every draw recipe of a plan."""
-    yield from plan.weights
-    yield from (bias for bias in plan.biases if bias is not None)
-    for layer in plan.layers:
-        if isinstance(layer, Neurons):
-            yield from (draw.recipe for draw in layer.draws)
-        else:
-            yield layer.weight
-            if layer.bias is not None:
-                yield layer.bias

@@ -15,14 +15,15 @@ Functions (1980).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from nnft_num.simd import Value, Variable
+from nnft_num.simd import Value
+from nnft_num.vectortables import ERF, EXPONENTIALS, TANH
 
-__all__ = ["DOUBLE", "SINGLE", "fma", "power", "select", "sqrt"]
+__all__ = ["DOUBLE", "SINGLE", "fma", "looked_up", "power", "select", "sqrt"]
 
 _SIGN = -(2**31)
 _MAGIC = 1.5 * 2.0**23
@@ -34,7 +35,13 @@ _HALF_PI = (
     float(np.float32(math.pi / 2 - float(np.float32(math.pi / 2)))),
     -1.7151244719e-15,
 )
-_PI = (2.0 * _HALF_PI[0], 2.0 * _HALF_PI[1])
+_PER_PI = (0.31830987334251404, 1.2841276486e-08)
+# shifts n upwards, so that n + 2^17 below 0 or from 2^18 on shows in RARE_BITS
+_FAR_MAGIC = _MAGIC + 2.0**17
+_FAR_BITS = 0x4B400000
+# 16/ln 2 and ln 2/16 in two parts; from _EXP_LOW down 2^-127 is taken, whose bits are zero
+_SIXTEENTHS = (23.083120654223414, 0.04332160949707031, 8.92879231e-08)
+_EXP_LOW, _EXP_HIGH = -88.02969193111305, 0x4B400000 + 2047
 _REDUCED = 30000.0
 _ONE = 0x3FF0000000000000
 _TWO_52 = 0x4330000000000000
@@ -52,6 +59,20 @@ def fma(a: Any, b: Any, c: Any) -> Value:
 def select(condition: Value, yes: Any, no: Any) -> Value:
     """``yes`` where the condition holds, else ``no``."""
     return condition.select(yes, no)
+
+
+def looked_up(table: Sequence[Sequence[float]], index: Value, x: Value) -> Value:
+    """Polynomial in x whose coefficients stand at an index, in one row for each power."""
+    *lower, value = [index.code.lookup(row, index) for row in table]
+    for coefficient in reversed(lower):
+        value = fma(value, x, coefficient)
+    return value
+
+
+def _piecewise(table: Sequence[Sequence[float]], size: Value, per_unit: float) -> Value:
+    """Function of |x| < 2^20 by pieces of equal width, around multiples of 1/``per_unit``."""
+    turned = fma(size, per_unit, _MAGIC)
+    return looked_up(table, turned.bits(), fma(size, per_unit, -(turned - _MAGIC)))
 
 
 def sqrt(x: Value) -> Value:
@@ -73,15 +94,6 @@ def power(x: Value, exponent: int) -> Value:
         square = square * square
     assert product is not None
     return product
-
-
-def _rarely(condition: Value, usual: Value, name: str, *operands: Value) -> Value:
-    """``usual`` but where the condition holds, and there a function of the C library."""
-    code = usual.code
-    result = Variable(usual)
-    with code.when(condition.any_lane(), likely=False):
-        result.value = condition.select(code.by_lanes(name, *operands), usual)
-    return result.value
 
 
 def _with_sign(size: Value, x: Value) -> Value:
@@ -119,11 +131,16 @@ def _clipped(x: Value, low: float, high: float) -> Any:
 
 
 def exp(x: Value) -> Value:
-    p, n = _exp_parts(x)
-    y = (p.bits() + (n << 23)).from_bits()
-    y = select(x < -87.3365, 0.0, y)
-    # NaN goes this way too
-    return select(x <= 88.72283, y, x * _INFINITY)
+    x = select(x < _EXP_LOW, _EXP_LOW, x)
+    turned = fma(x, _SIXTEENTHS[0], _MAGIC).bits()
+    # the last power of two that is finite; comparing bits, which leaves NaN to x
+    turned = select(turned > _EXP_HIGH, _EXP_HIGH, turned)
+    n = turned.from_bits() - _MAGIC
+    r = fma(n, -_SIXTEENTHS[2], fma(n, -_SIXTEENTHS[1], x))
+    p = fma(r, 0.168496087, 0.500012815)
+    p = fma(fma(p, r, 0.999999285), r, 1.0)
+    # a power of two with its sixteenths, and zero from the lowest x on
+    return (x.code.lookup(EXPONENTIALS, turned).bits() + (turned << 19)).from_bits() * p
 
 
 def log(x: Value) -> Value:
@@ -148,17 +165,10 @@ def log(x: Value) -> Value:
 
 
 def erf(x: Value) -> Value:
-    x = _clipped(x, -3.9, 3.9)
-    t = x * x
-    p = fma(t, 4.48263204e-09, -3.0646828e-07)
-    p = fma(p, t, 1.06475864e-05)
-    p = fma(p, t, -0.000251197373)
-    p = fma(p, t, 0.00433668029)
-    p = fma(p, t, -0.0552985035)
-    p = fma(p, t, 0.60180217)
-    u = p * x
-    s = u * u
-    return u * fma(fma(s, 0.375, -1.25), s, 1.875)
+    size = fabs(x)
+    # the last number of the last piece, where 1 - erf = 4e-8
+    size = select(size > 3.8749998, 3.8749998, size)
+    return _with_sign(_piecewise(ERF, size, 4.0), x)
 
 
 def erfc(x: Value) -> Value:
@@ -184,14 +194,9 @@ def erfc(x: Value) -> Value:
 
 def tanh(x: Value) -> Value:
     size = fabs(x)
-    p, n = _exp_parts(_clipped(size * 2.0, 0.0, 20.0))
-    large = 1.0 - 2.0 / (p * ((n + 127) << 23).from_bits() + 1.0)
-    t = x * x
-    s = fma(t, -0.00569734583, 0.0206317231)
-    s = fma(s, t, -0.0537372679)
-    s = fma(s, t, 0.133314103)
-    s = fma(s, t, -0.333332807)
-    return select(size < 0.625, fma(s * t, x, x), _with_sign(large, x))
+    # the last number of the last piece, where 1 - tanh = 1e-7
+    size = select(size > 8.399999, 8.399999, size)
+    return _with_sign(_piecewise(TANH, size, 3.75), x)
 
 
 def sigmoid(x: Value) -> Value:
@@ -238,28 +243,34 @@ def _cosine(t: Value) -> Value:
     return fma(p, t, 1.0)
 
 
-def _half_turned(x: Value, turned: Value, middle: Value) -> Value:
-    """(-1)^n sin(x - m pi) for |x| < 30000: n in the last bit of ``turned``, m = ``middle``."""
-    r = fma(middle, -_PI[0], x)
-    r = fma(middle, -_PI[1], r)
-    t = r * r
-    p = fma(t, 2.60605339e-06, -0.000198097681)
-    p = fma(p, t, 0.00833306927)
-    p = fma(p, t, -0.166666597)
-    return (fma(p * t, r, r).bits() ^ (turned.bits() << 31)).from_bits()
+def _half_turns(x: Value) -> tuple[Value, Value, Value]:
+    """(n in its last bit, x/pi - n, where |x| is too large), right for |x| < 400 000."""
+    turned = fma(x, _PER_PI[0], _FAR_MAGIC)
+    n = turned - _FAR_MAGIC
+    # exact but for one rounding, then the rest of 1/pi
+    r = fma(x, _PER_PI[1], fma(x, _PER_PI[0], -n))
+    # between -2^17 and 2^17 n sets none of the upper bits
+    return turned.bits(), r, turned.bits() ^ _FAR_BITS
 
 
 def sin(x: Value) -> Value:
-    turned = fma(x, 0.318309886, _MAGIC)
-    y = _half_turned(x, turned, turned - _MAGIC)
-    return _rarely(fabs(x) > _REDUCED, y, "sin", x)
+    n, r, far = _half_turns(x)
+    t = r * r
+    p = fma(t, 0.0793460011, -0.599223733)
+    p = fma(p, t, 2.55024242)
+    p = fma(p, t, -5.16771984)
+    y = fma(p, t, 3.14159274) * r
+    return x.code.rarely(far, (y.bits() ^ (n << 31)).from_bits(), "sin", x)
 
 
 def cos(x: Value) -> Value:
-    # cos(x) = sin(x + pi/2) = (-1)^n sin(x - (n - 1/2) pi) for the integer n next to x/pi + 1/2
-    turned = fma(x, 0.318309886, 0.5) + _MAGIC
-    y = _half_turned(x, turned, (turned - _MAGIC) - 0.5)
-    return _rarely(fabs(x) > _REDUCED, y, "cos", x)
+    n, r, far = _half_turns(x)
+    t = r * r
+    p = fma(t, 0.219177008, -1.3316344)
+    p = fma(p, t, 4.05837536)
+    p = fma(p, t, -4.93479109)
+    y = fma(p, t, 0.99999994)
+    return x.code.rarely(far, (y.bits() ^ (n << 31)).from_bits(), "cos", x)
 
 
 def tan(x: Value) -> Value:
@@ -267,7 +278,7 @@ def tan(x: Value) -> Value:
     t = r * r
     s, c = _sine(r, t), _cosine(t)
     even = (n & 1).equals(0)
-    return _rarely(fabs(x) > _REDUCED, select(even, s, -c) / select(even, c, s), "tan", x)
+    return x.code.rarely(fabs(x) > _REDUCED, select(even, s, -c) / select(even, c, s), "tan", x)
 
 
 def _asin_small(x: Value, t: Value) -> Value:
@@ -349,7 +360,7 @@ def _exp2_double(y: Value) -> Value:
 def pow_double(a: Value, b: Value) -> Value:
     usual = (a > 1e-300) & (a < _INFINITY) & (fabs(b) < 1e15)
     y = _exp2_double(_log2_double(select(usual, a, 1.0)) * b)
-    return _rarely(~usual, y, "pow", a, b)
+    return a.code.rarely(~usual, y, "pow", a, b)
 
 
 def pow_single(a: Value, b: Value) -> Value:

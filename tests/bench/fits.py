@@ -1,5 +1,7 @@
 """Coefficients of the vector math: `python tests/bench/fits.py` repeats every fit and prints them.
 
+With ``--tables`` it prints the module ``nnft_num/vectortables.py``.
+
 Each is a weighted minimax polynomial P(t), found by iteratively reweighted least squares on
 Chebyshev nodes (C. L. Lawson, 1961) against mpmath, its coefficients then rounded to the precision
 they are used in, one after another from the constant term, the rest fitted again each time.
@@ -7,9 +9,9 @@ they are used in, one after another from the constant term, the rest fitted agai
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 
 import mpmath as mp
 import numpy as np
@@ -75,23 +77,6 @@ def _root(t: mp.mpf) -> mp.mpf:
     return mp.sqrt(t) if t > mp.mpf("1e-30") else mp.mpf("1e-15")
 
 
-def _step_slope(u: mp.mpf) -> mp.mpf:
-    return 15 * (1 - u * u) ** 2 / 8
-
-
-@cache
-def _unstepped(y: mp.mpf) -> mp.mpf:
-    """u in [0, 1] with u (15 - 10 u^2 + 3 u^4)/8 = y, which is flat at u = 1."""
-    low, high = mp.mpf(0), mp.mpf(1)
-    while high - low > mp.mpf("1e-25") * high:
-        u = (low + high) / 2
-        if u * (15 - 10 * u * u + 3 * u**4) / 8 < y:
-            low = u
-        else:
-            high = u
-    return high
-
-
 def _log_rest(f: mp.mpf) -> mp.mpf:
     return (mp.log1p(f) - f + f * f / 2) / f**3 if abs(f) > 1e-9 else mp.mpf(1) / 3
 
@@ -129,14 +114,6 @@ def _tail(t: mp.mpf) -> mp.mpf:
 
 
 FITS = (
-    Fit(
-        name="ERF: erf(x) = s(x P(x^2)), s(u) = u (15 - 10 u^2 + 3 u^4)/8",
-        low=0.0,
-        high=3.9**2,
-        degree=6,
-        target=lambda t: _unstepped(mp.erf(_root(t))) / _root(t),
-        weight=lambda t: _step_slope(_unstepped(mp.erf(_root(t)))) * _root(t) / mp.erf(_root(t)),
-    ),
     Fit(
         name="ERFC: exp(x^2) erfc(x) (1 + 2x) = P((x - 2)/(x + 2)) on x > 0",
         low=-1.0,
@@ -176,19 +153,43 @@ FITS = (
     _odd("ASIN: asin(x) = x + x^3 P(x^2)", mp.asin, 0.5, 4),
     _odd("ATAN: atan(x) = x + x^3 P(x^2)", mp.atan, 1.0, 7),
     Fit(
-        name="TURN_SIN: sin(2 pi s/2^32) = s P(s^2), |s| <= 2^29, in units of 2^29",
+        name="HALF_TURN_SIN: sin(pi r) = r P(r^2)",
         low=0.0,
-        high=1.0,
-        degree=3,
-        target=lambda t: mp.sin(mp.pi / 4 * _root(t)) / _root(t),
-        weight=lambda t: _root(t) / mp.sin(mp.pi / 4 * _root(t)),
+        high=0.506**2,
+        degree=4,
+        target=lambda t: mp.sin(mp.pi * _root(t)) / _root(t),
+        weight=lambda t: _root(t) / mp.sin(mp.pi * _root(t)),
     ),
     Fit(
-        name="TURN_COS: cos(2 pi s/2^32) = P(s^2), in the same units",
+        name="HALF_TURN_COS: cos(pi r) = P(r^2)",
+        low=0.0,
+        high=0.506**2,
+        degree=4,
+        target=lambda t: mp.cos(mp.pi * _root(t)),
+        weight=lambda t: mp.mpf(1),
+    ),
+    Fit(
+        name="SIXTEENTH_EXP: exp(r) = P(r)",
+        low=-0.0217,
+        high=0.0434,
+        degree=3,
+        target=mp.exp,
+        weight=lambda r: 1 / mp.exp(r),
+    ),
+    Fit(
+        name="DRAW_SIN: sin(pi s/32) = s P(s^2), |s| <= 1",
         low=0.0,
         high=1.0,
-        degree=3,
-        target=lambda t: mp.cos(mp.pi / 4 * _root(t)),
+        degree=1,
+        target=lambda t: mp.sin(mp.pi / 32 * _root(t)) / _root(t),
+        weight=lambda t: _root(t) / mp.sin(mp.pi / 32 * _root(t)),
+    ),
+    Fit(
+        name="DRAW_COS: cos(pi s/32) = P(s^2), |s| <= 1",
+        low=0.0,
+        high=1.0,
+        degree=2,
+        target=lambda t: mp.cos(mp.pi / 32 * _root(t)),
         weight=lambda t: mp.mpf(1),
     ),
     Fit(
@@ -212,6 +213,111 @@ FITS = (
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """Coefficients of one degree after the other, for all pieces of a function."""
+
+    name: str
+    statement: str
+    pieces: tuple[Fit, ...]
+
+
+def _pieces(
+    function: Callable[[mp.mpf], mp.mpf], count: int, width: mp.mpf, degree: int
+) -> tuple[Fit, ...]:
+    """Odd function(x) at x = (k + r) width, |r| <= 1/2, with relative error."""
+
+    def piece(k: int) -> Fit:
+        def value(r: mp.mpf) -> mp.mpf:
+            return function((k + r) * width)
+
+        def slope(r: mp.mpf) -> mp.mpf:
+            return value(r) / r if r else mp.diff(function, 0) * width
+
+        if k:
+            return Fit(
+                name=f"{k}",
+                low=-0.5,
+                high=0.5,
+                degree=degree,
+                target=value,
+                weight=lambda r: 1 / value(r),
+            )
+        # r P(r), so that small numbers keep their digits
+        return Fit(
+            name="0",
+            low=0.0,
+            high=0.5,
+            degree=degree - 1,
+            target=slope,
+            weight=lambda r: 1 / slope(r),
+        )
+
+    return tuple(map(piece, range(count)))
+
+
+def _log_piece(k: int) -> Fit:
+    def target(f: mp.mpf) -> mp.mpf:
+        return -2 * mp.log1p(f / 2**32) / f if f else -mp.mpf(2) / 2**32
+
+    low = (mp.mpf(32 + k) / 64 - 1) * 2**32
+    return Fit(
+        name=f"{k}",
+        low=float(low),
+        high=float(low + 2**26),
+        degree=2,
+        target=target,
+        weight=lambda f: abs(1 / target(f)),
+    )
+
+
+TABLES = (
+    Table(
+        name="ERF",
+        statement="erf((k + r)/4) = P_k(r), |r| <= 1/2, k < 16",
+        pieces=_pieces(mp.erf, 16, mp.mpf(1) / 4, 4),
+    ),
+    Table(
+        name="TANH",
+        statement="tanh(4 (k + r)/15) = P_k(r), |r| <= 1/2, k < 32",
+        pieces=_pieces(mp.tanh, 32, mp.mpf(4) / 15, 4),
+    ),
+    Table(
+        name="RADIUS",
+        statement="-2 ln(1 + f/2^32) = f P_k(f), -32 + k <= f/2^26 <= -31 + k, k < 32",
+        pieces=tuple(map(_log_piece, range(32))),
+    ),
+)
+
+
+def tables() -> None:
+    """Print the module of tables."""
+    print(
+        '"""Numbers looked up by the vector math and the draws, from ``tests/bench/fits.py``."""\n'
+    )
+    names = sorted(["COSINES", "EXPONENTIALS", *(table.name for table in TABLES)])
+    print(f"__all__ = [{', '.join(f'{name!r}' for name in names)}]".replace("'", '"'))
+    for table in TABLES:
+        found = [coefficients(piece) for piece in table.pieces]
+        size = len(found[-1][0])
+        rows = [np.concatenate([np.zeros(size - len(row)), row]) for row, _ in found]
+        worst = max(error for _, error in found)
+        print(f"\n{table.name} = (")
+        for column in np.array(rows).T:
+            print(f"    ({', '.join(f'{c:.9g}' for c in column)}),")
+        print(f')\n"""{table.statement}; relative error {worst:.1g}."""')
+    cosines = [float(np.float32(mp.cos(mp.pi * k / 16))) for k in range(32)]
+    cosines = [0.0 if abs(c) < 1e-9 else c for c in cosines]
+    print(f"\nCOSINES = ({', '.join(f'{c:.9g}' for c in cosines)})")
+    print('"""cos(2 pi k/32)."""')
+    sixteenths = [np.float32(mp.mpf(2) ** (mp.mpf(k) / 16)) for k in range(16)]
+    shifted = [
+        (x.view(np.uint32) - np.uint32(k << 19)).view(np.float32) for k, x in enumerate(sixteenths)
+    ]
+    print(f"\nEXPONENTIALS = ({', '.join(f'{c:.9g}' for c in shifted)})")
+    print('"""2^(k/16), its bits less k 2^19."""')
+
+
 def main() -> None:
     """Print every fit."""
     for fit in FITS:
@@ -224,4 +330,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    tables() if "--tables" in sys.argv else main()
