@@ -111,6 +111,13 @@ class Activation:
                 came=f"{expression} with the symbols {', '.join(s.name for s in symbols)}",
                 remedy="replace all but one of them by numbers",
             )
+        if symbols and not symbols[0].assumptions0.items() <= Z.assumptions0.items():
+            raise SpecificationError(
+                expected="an activation in a symbol that takes every real value",
+                came=f"the symbol {symbols[0]}, which sympy is told more about and may have "
+                f"used to shorten the formula to {expression}",
+                remedy=f"write sympy.Symbol({symbols[0].name!r}, real=True), or a text",
+            )
         if symbols:
             expression = expression.xreplace({symbols[0]: Z})
         return cls(expression=expression, name=str(given))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from math import gcd, lcm
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import sympy as sp
@@ -18,7 +19,7 @@ from nnft_sym.tangent_functions import TangentFunction
 if TYPE_CHECKING:
     from nnft_sym.correlators import Correlator, OutputTerm
 
-__all__ = ["correlator_latex"]
+__all__ = ["correlator_latex", "words_in_latex"]
 
 WRITTEN_OUT = 3
 """Permutations beyond which a sum is printed by its first member and the number of terms."""
@@ -27,6 +28,31 @@ LONGEST_WRITTEN_OUT = 200
 """Operations beyond which a moment is printed by the rule that gives it."""
 
 OUTPUT_LETTERS = "ijklmnop"
+
+_IN_WORDS = MappingProxyType(
+    {
+        "E[φφ'']": r"E[\phi\phi'']",
+        "C_b < 0": "C_b < 0",
+        "χ_∥": r"\chi_\parallel",
+        "χ_⊥": r"\chi_\perp",
+        "φ": r"\phi",
+        "≠": r"\neq",
+    }
+)
+"""What formulas in the middle of a sentence are in LaTeX."""
+
+
+def words_in_latex(words: str) -> str:
+    r"""Return a sentence with formulas in it as the inside of a LaTeX text.
+
+    Examples
+    --------
+    >>> print(words_in_latex("χ_⊥ = 0 at every K"))
+    $\chi_\perp$ = 0 at every K
+    """
+    for letters, formula in _IN_WORDS.items():
+        words = words.replace(letters, f"${formula}$")
+    return words
 
 
 def correlator_latex(correlator: Correlator) -> str:
@@ -180,21 +206,22 @@ def _joined(parts: list[str]) -> str:
 
 
 def _meanings(function: PointFunction) -> list[str]:
-    """What the moments M_{1...k} stand for, one line for each order."""
+    """What the moments M_{1...k} stand for."""
     if isinstance(function, TangentFunction):
         return function.meanings()
     if not isinstance(function, MomentPolynomial):
         return []
-    return [_meaning(function, order) for order in sorted(function.moment_orders)]
+    return [line for order in sorted(function.moment_orders) for line in _meaning(function, order)]
 
 
-def _meaning(function: MomentPolynomial, order: int) -> str:
+def _meaning(function: MomentPolynomial, order: int) -> list[str]:
     name = sp.latex(moment_symbol(range(order)))
     try:
         expression = function.law.expression(order)
     except NotDerivedError as reason:
-        return rf"{name}: \text{{{reason.came}}}"
+        return [rf"{name}: \text{{{reason.came}}}"]
     if expression.count_ops() <= LONGEST_WRITTEN_OUT:
-        return f"{name} = {sp.latex(expression)}"
-    rule = " ".join(function.law.steps(order)[:1])
-    return rf"{name}:\ {rule}\quad\text{{({expression.count_ops()} operations written out)}}"
+        return [f"{name} = {sp.latex(expression)}"]
+    size = rf"\quad\text{{({expression.count_ops()} operations written out)}}"
+    fields = "".join(rf"\phi(z_{a})" for a in range(1, order + 1))
+    return [rf"{name} = E[{fields}]:{size}", *function.law.steps(order)]

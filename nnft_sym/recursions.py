@@ -8,6 +8,7 @@ from functools import cached_property
 from math import inf, isfinite
 from typing import Any
 
+import numpy as np
 import sympy as sp
 
 from nnft_sym.activations import Activation, Z
@@ -20,6 +21,9 @@ __all__ = ["FixedPoint", "FixedPoints", "VarianceRecursion", "fixed_points", "ov
 
 RANGE = (1e-4, 1e4)
 """Variances searched if no range is given."""
+
+_SAMPLED = 33
+"""Variances, evenly spaced in their logarithm, at which the sign of C_b is asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +121,15 @@ class VarianceRecursion:
         plus, minus = self.phi.subs(Z, t) / t, -self.phi.subs(Z, -t) / t
         slopes = sp.cancel(minus), sp.cancel(plus)
         return None if any(a.has(t) for a in slopes) else slopes
+
+    def has_bias_variance(self, low: float, high: float) -> bool:
+        """Whether K - F/E[φ'²], the C_b of χ_⊥ = 1, is not negative at some K sampled."""
+        for K in np.geomspace(low, high, _SAMPLED).tolist():
+            variance, error = self.variance(K)
+            slope, slope_error = self.slope(K)
+            if slope > slope_error and K * (slope + slope_error) >= variance - error:
+                return True
+        return False
 
     @property
     def fixes_zero(self) -> bool:

@@ -71,16 +71,19 @@ def _correlator(correlator: Correlator) -> list[str]:
     lines = [f"formula: {correlator.formula()}"]
     if correlator.order == 2:
         lines.append(f"written out: {_shown(correlator.expr)}")
+    fields = "*".join(f"phi(z_{a + 1})" for a in range(correlator.order))
+    digits = "".join(str(a + 1) for a in range(correlator.order))
+    lines.append(f"M_{digits} = E[{fields}], K_ab = E[z_a*z_b]")
     return [*lines, f"exactness: {correlator.exactness}", "latex:", correlator.latex()]
 
 
 def _tangent(theta: Correlator) -> list[str]:
-    """The recursion alone: its moments are those of the sections before."""
     return [
         f"formula: {theta.formula()}",
+        f"written out: {_shown(theta.expr)}",
         f"exactness: {theta.exactness}",
         "latex:",
-        theta.latex().splitlines()[0],
+        theta.latex(),
     ]
 
 
@@ -90,10 +93,10 @@ def _factor(phi: Activation) -> list[str]:
     slope = slope_law(law)
     value = slope.expression(2)
     return [
-        f"E[phi'(z_1)*phi'(z_2)] = {_shown(value)}",
+        f"S_12 = E[phi'(z_1)*phi'(z_2)] = {_shown(value)}",
         f"exactness: {slope.exactness(2)}",
         "latex:",
-        rf"\mathbb{{E}}[\phi'_1\phi'_2] = {sp.latex(value)}",
+        rf"S_{{12}} = \mathbb{{E}}[\phi'_1\phi'_2] = {sp.latex(value)}",
     ]
 
 

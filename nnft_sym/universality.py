@@ -10,6 +10,7 @@ import sympy as sp
 from nnft_sym.activations import Activation, Z
 from nnft_sym.expectation.slopes import pieces_at
 from nnft_sym.language.errors import SpecificationError
+from nnft_sym.printing import words_in_latex
 from nnft_sym.recursions import RANGE, VarianceRecursion, over_bracket
 from nnft_sym.roots import Root, Search, find_roots
 
@@ -61,7 +62,8 @@ class Criticality:
         φ.
     universality : str
         ``"scale-invariant"``, ``"K*=0"``, ``"half-stable"``, ``"line"`` (a critical point for
-        every K*), ``"undetermined"`` (one whose stability is not known) or ``"none"``.
+        every K* that leaves C_b ≥ 0), ``"undetermined"`` (one whose stability is not known)
+        or ``"none"``.
     points : tuple of CriticalPoint
         The one that defines the class first; unstable ones are listed too.
     searched : str
@@ -111,7 +113,7 @@ class Criticality:
     def latex(self) -> str:
         """Return the class, the critical points and the steps as lines of LaTeX."""
         lines = [rf"\text{{{self.universality}}}", *map(_point_latex, self.points)]
-        lines += [rf"\text{{{self.reason}}}"] if self.reason else []
+        lines += [rf"\text{{{words_in_latex(self.reason)}}}"] if self.reason else []
         return "\n".join([*lines, *self.steps])
 
     def _repr_latex_(self) -> str:
@@ -198,7 +200,12 @@ def criticality(activation: Any, *, search: tuple[float, float] = RANGE) -> Crit
             r"E[\phi\phi''] = 0 \text{ identically: every } K^* \text{ with }"
             r" C_W = 1/F'(K^*),\ C_b = K^* - F/F' \ge 0 \text{ is critical}"
         )
-        return _record(recursion, "line", tuple(points), "nothing: E[φφ''] vanishes", tuple(steps))
+        if points or recursion.has_bias_variance(low, high):
+            searched = "nothing: E[φφ''] vanishes"
+            return _record(recursion, "line", tuple(points), searched, tuple(steps))
+        searched = f"E[φφ''] vanishes; sign of C_b on [{low:.3g}, {high:.3g}]"
+        reason = "χ_∥ = χ_⊥ = 1 needs C_b < 0 at every K"
+        return _record(recursion, "none", (), searched, tuple(steps), reason)
     found = find_roots(recursion.curvature, low, high)
     impossible = 0
     for root in found.roots:

@@ -6,10 +6,14 @@ from collections.abc import Sequence
 
 import sympy as sp
 
-from nnft_sym.activations import Z
+from nnft_sym.activations import VARIANCE, Z
 from nnft_sym.expectation.exponentials import Term
+from nnft_sym.expectation.gaussian_factors import wick_moment
 
 __all__ = ["exponential_steps"]
+
+_HIGHEST_DEGREE = 6
+"""Total degree of the polynomials up to which the sum over contractions is written."""
 
 
 def exponential_steps(factors: Sequence[Sequence[Term]]) -> tuple[str, ...]:
@@ -35,9 +39,9 @@ def exponential_steps(factors: Sequence[Sequence[Term]]) -> tuple[str, ...]:
     if gaussian:
         lines.append(
             r"\text{completing the square: } E\prod_a P_a(z_a)e^{\alpha_a z_a+\beta_a z_a^2}"
-            r" = N^{-1/2}e^{\frac12\alpha^T W\alpha}\,E_{N(m, W)}\prod_a P_a(z_a),"
+            r" = \Delta^{-1/2}e^{\frac12\alpha^T W\alpha}\,E_{N(m, W)}\prod_a P_a(z_a),"
             r"\quad W = K(1-2BK)^{-1},\ B = \mathrm{diag}(\beta),\ m = W\alpha,"
-            r"\ N = \det(1-2BK)"
+            r"\ \Delta = \det(1-2BK)"
         )
     elif linear and any(term.degree for term in terms):
         lines.append(
@@ -57,7 +61,25 @@ def exponential_steps(factors: Sequence[Sequence[Term]]) -> tuple[str, ...]:
         )
     if len(terms) > len(distinct):
         lines.append(r"\text{add up the products of one term for each point}")
+    if gaussian and not linear and len(terms) == len(distinct):
+        lines += _in_widths([term for (term,) in factors])
     return tuple(lines)
+
+
+def _in_widths(terms: Sequence[Term]) -> list[str]:
+    """The moment in W and Δ where that is short: in the covariances K it is far longer."""
+    if sum(term.degree for term in terms) > _HIGHEST_DEGREE or any(
+        c.has(VARIANCE) for term in terms for c in term.polynomial
+    ):
+        return []
+    moment = wick_moment(
+        [term.polynomial for term in terms],
+        [sp.Integer(0)] * len(terms),
+        lambda a, b: sp.Symbol(f"W_{min(a, b) + 1}{max(a, b) + 1}"),
+    )
+    fields = "".join(rf"\phi(z_{a + 1})" for a in range(len(terms)))
+    result = sp.latex(sp.expand(moment))
+    return [rf"E[{fields}] = \Delta^{{-1/2}}\left({result}\right)"]
 
 
 def _written(term: Term) -> sp.Expr:

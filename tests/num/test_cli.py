@@ -60,7 +60,11 @@ def test_derive_prints_latex():
     assert done.exit_code == 0, done.output
     assert "G^{(2)}" in done.output
     assert "G_c^{(4)}" in done.output
-    assert r"\mathbb{E}[\phi'_1\phi'_2] = " in done.output
+    assert r"S_{12} = \mathbb{E}[\phi'_1\phi'_2] = " in done.output
+    # Nothing in a formula stays without its meaning.
+    assert r"\Theta^{(1)}_{12} = K_{12}" in done.output
+    assert r"W = K(1-2BK)^{-1}" in done.output
+    assert r"\Delta^{-1/2}\left(W_{12} W_{34} + W_{13} W_{24} + W_{14} W_{23}\right)" in done.output
     assert "class: K*=0 [PDLT]" in done.output
     assert "K* = 0, C_W = 1, C_b = 0 (stable)" in done.output
 

@@ -176,3 +176,21 @@ def test_no_closed_form_is_claimed_for_others():
         "abs(sin(z))", "z*abs(erf(z))",
     ):  # fmt: skip
         assert closed_form((Activation.of(text).expression,) * 2) is None
+
+
+@pytest.mark.parametrize("degree", [7, 9, 12])
+def test_high_monomials_are_written_out(degree):
+    # Of the chances to pair up 2k factors, those with j pairs across: (k choose j)² j! (rest)!!².
+    K = {(a, b): covariance(a, b) for a, b in ((1, 1), (1, 2), (2, 2))}
+    expected = sp.Add(
+        *(
+            sp.binomial(degree, j) ** 2
+            * sp.factorial(j)
+            * sp.factorial2(degree - j - 1) ** 2
+            * K[1, 2] ** j
+            * (K[1, 1] * K[2, 2]) ** ((degree - j) // 2)
+            for j in range(degree % 2, degree + 1, 2)
+        )
+    )
+    found = closed_form((Z**degree,) * 2).expression
+    assert sp.expand(found - expected) == 0

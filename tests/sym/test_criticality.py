@@ -11,6 +11,7 @@ import nnft_sym as nn
 from nnft_sym.activations import Z
 from nnft_sym.expectation.averages import Average
 from nnft_sym.expectation.closed import closed_form
+from nnft_sym.printing import words_in_latex
 from nnft_sym.recursions import VarianceRecursion
 from nnft_sym.roots import find_roots
 
@@ -125,7 +126,8 @@ def test_no_criticality(activation):
     assert found.universality == "none"
     assert found.point is found.C_W is found.C_b is found.K is None
     assert all(point.stability == "unstable" for point in found.points)
-    assert found.reason in found.latex()
+    assert rf"\text{{{words_in_latex(found.reason)}}}" in found.latex().splitlines()
+    assert found.latex().isascii() or not found.reason
 
 
 @pytest.mark.parametrize(
@@ -159,6 +161,16 @@ def test_a_line_of_critical_points():
     assert C_b > 0
     fixed = nn.fixed_points("max(z - 1, 0)", float(1 / chi), C_b, search=(1.0, 3.0)).points
     assert all(abs(p.parallel - 1) < 1e-6 for p in fixed)
+
+
+@pytest.mark.parametrize("activation", ["2*z + 1", "z - 3", "max(z + 0.5, 0)"])
+def test_a_line_without_variance_is_no_criticality(activation):
+    found = nn.criticality(activation, search=(1e-2, 1e2))
+    assert found.universality == "none"
+    assert "C_b < 0" in found.reason
+    if "max" not in activation:  # F = a²K + b²: C_W = 1/a², C_b = -b²/a²
+        C_W = {"2*z + 1": 0.25, "z - 3": 1.0}[activation]
+        assert nn.fixed_points(activation, C_W, 0.1, search=(1e-2, 1e2)).points == ()
 
 
 def test_variances_that_would_be_negative_are_no_criticality():

@@ -97,6 +97,8 @@ IMPOSSIBLE = {
     "zero dimension": lambda: nn.Ball(0, 1),
     "width zero": lambda: nn.shallow(nn.Erf(), width=0),
     "fractional width": lambda: nn.shallow(nn.Erf(), width=1.5),
+    "positive symbol": lambda: nn.shallow(sp.Max(sp.Symbol("u", positive=True), 0)),
+    "integer symbol": lambda: nn.shallow(sp.Symbol("u", integer=True) ** 2),
     "two symbols": lambda: nn.shallow(sp.Symbol("u") * sp.Symbol("v")),
     "two symbols in a text": lambda: nn.shallow("u*v"),
     "not an activation": lambda: nn.shallow(3),

@@ -34,6 +34,9 @@ LARGEST_SYMBOLIC = 4
 LARGEST_DEGREE = 12
 """Total degree beyond which a polynomial moment is not written out."""
 
+LARGEST_DEGREE_OF_TWO = 24
+"""The same for polynomials alone at one and two points, whose moments are short."""
+
 LARGEST_NUMERIC = 128
 """Total degree beyond which Wick's theorem is left to numerical integration."""
 
@@ -79,6 +82,11 @@ class _ExponentialForm(ClosedForm):
     def _is_gaussian(self) -> bool:
         return any(term.quadratic != 0 for terms in self.factors for term in terms)
 
+    @property
+    def _largest_degree(self) -> int:
+        alone = all(t.quadratic == 0 == t.linear for terms in self.factors for t in terms)
+        return LARGEST_DEGREE_OF_TWO if alone and self.points <= 2 else LARGEST_DEGREE
+
     @cached_property
     def expression(self) -> sp.Expr:
         if self._is_gaussian and self.points > LARGEST_SYMBOLIC:
@@ -87,9 +95,9 @@ class _ExponentialForm(ClosedForm):
                 came=f"{self.points} points",
                 remedy="evaluate it with .tensor, which works for any number of points",
             )
-        if _degree(self.factors) > LARGEST_DEGREE:
+        if _degree(self.factors) > self._largest_degree:
             raise NotDerivedError(
-                expected=f"polynomials of total degree at most {LARGEST_DEGREE} written out",
+                expected=f"polynomials of total degree at most {self._largest_degree} written out",
                 came=f"degree {_degree(self.factors)}",
                 remedy="evaluate it with .tensor: Wick's theorem in numbers has no such bound",
             )
