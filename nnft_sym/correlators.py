@@ -26,7 +26,7 @@ from nnft_sym.expectation.precise.agreement import agreed, exact_points
 from nnft_sym.expectation.precise.evaluator import PreciseEvaluator
 from nnft_sym.expectation.precise.numbers import exact
 from nnft_sym.expectation.variables import expanded_determinants
-from nnft_sym.language.errors import InfiniteMomentError, SpecificationError
+from nnft_sym.language.errors import AccuracyError, InfiniteMomentError, SpecificationError
 from nnft_sym.layered_networks import read_layers
 from nnft_sym.networks import Network
 from nnft_sym.parameters import in_symbols, number_of
@@ -306,6 +306,18 @@ class Correlator:
         """
         if precision is not None:
             return self._evaluate_in_digits(X, precision, params, values)
+        try:
+            return self._evaluate_in_doubles(X, params, values)
+        except RecursionError:
+            raise AccuracyError(
+                expected="a depth that the recursion over layers reaches",
+                came=f"{self.name} of a network of {self.networks[0].depth} hidden layers",
+                remedy="use nn.kernel_matrices, which has no such limit",
+            ) from None
+
+    def _evaluate_in_doubles(
+        self, X: Any, params: Mapping[str, Any] | None, values: Mapping[str, Any]
+    ) -> Evaluation:
         evaluator, n = self._evaluator(X, params, values)
         dimension = n * self.outputs
         indices = multi_indices(self.order, dimension)
