@@ -264,7 +264,7 @@ def test_a_broken_executor_that_was_given_is_replaced_by_threads():
     before = threading.active_count()
     with pytest.warns(LostWorkWarning, match="in threads here"):
         assert powers(Scripted(refuses=3)) == EXPECTED
-    assert threading.active_count() == before
+    assert threading.active_count() <= before, "no thread is left behind"
 
 
 def test_executors_that_break_at_once_are_given_up():

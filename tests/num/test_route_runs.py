@@ -113,7 +113,7 @@ def test_reports_say_which_arithmetic_was_taken():
     for precision in ("single", "double"):
         report = nm.check(NET, X, route="readout", precision=precision, **CALL)
         assert report.precision == precision
-        assert f"(readout, {precision}, 128 groups)" in str(report)
+        assert f"(readout, {precision} precision, 128 groups)" in str(report)
 
 
 def test_six_points_of_a_metric_over_many_points_are_those_of_few():

@@ -55,7 +55,8 @@ def test_widths_on_both_sides_of_a_tile(width):
         X = np.random.default_rng(points).uniform(-1, 1, (points, 5))
         got = sample_fields(DEEP.plan, X, 3, KEY, params)
         want = sample_fields(DEEP.plan, X, 3, KEY, params, precision="double")
-        assert np.abs(got - want).max() < 3e-6 * size(want)
+        # each of the three layers adds the absolute error of its function
+        assert np.abs(got - want).max() < 3e-6 * size(want) + 3 * 4e-7
 
 
 def test_long_sums_lose_nothing():
