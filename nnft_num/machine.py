@@ -85,8 +85,8 @@ def cache_directory() -> Path:
 
     Examples
     --------
-    >>> cache_directory().name
-    'nnft'
+    >>> isinstance(cache_directory(), Path)
+    True
     """
     chosen = os.environ.get("NNFT_CACHE_DIR")
     if chosen:
