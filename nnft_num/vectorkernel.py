@@ -33,7 +33,7 @@ TILE = 32
 GROUP = 8
 """Fours of neurons taken together where the tile leaves room."""
 
-FEW = 4
+FEW = 3
 """Inputs of a first layer up to which preactivations are summed where they are used."""
 
 PRIMITIVE_BITS = 24
@@ -63,7 +63,8 @@ ARGUMENTS: dict[str, ir.Type] = {
 
 
 _Named = tuple[dict[str, Value], Expression]
-_Neuron = Callable[[Any, Value, Value], _Named]
+_AtPoint = Callable[[Value], _Named]
+_Neuron = Callable[[Any, Value], _AtPoint]
 
 
 class VectorKernel:
@@ -212,13 +213,7 @@ class VectorKernel:
             if index == self.last:
                 self._readouts()
             if isinstance(layer, Dense) and index == 0:
-                with code.choice(self.fan_in <= FEW) as (few, many):
-                    with few:
-                        self._draw_weights(index, layer, self._number(0), self.fan_in)
-                        self._activate(index, layer, self._short_sum)
-                    with many:
-                        self._preactivations(index, layer)
-                        self._activate(index, layer, self._long_sum)
+                self._first_layer(layer)
             elif isinstance(layer, Dense):
                 self._preactivations(index, layer)
                 self._activate(index, layer, self._long_sum)
@@ -231,6 +226,19 @@ class VectorKernel:
                     self._store(self.at_O + element, code.vector(0.0, f32))
             block.value = self.block + self.count
 
+    def _first_layer(self, layer: Dense, inputs: int = 1) -> None:
+        """Layer of so many inputs, or of more."""
+        with self.code.choice(self.fan_in.equals(inputs)) as (so_many, more):
+            with so_many:
+                self._draw_weights(0, layer, self._number(0), self._number(inputs))
+                self._activate(0, layer, partial(self._short_sum, inputs=inputs))
+            with more:
+                if inputs < FEW:
+                    self._first_layer(layer, inputs + 1)
+                else:
+                    self._preactivations(0, layer)
+                    self._activate(0, layer, self._long_sum)
+
     def _readouts(self) -> None:
         primitive = 0
         for output, recipe in enumerate(self.plan.weights):
@@ -240,79 +248,91 @@ class VectorKernel:
 
     def _activate(self, index: int, layer: Dense | Neurons, neuron: _Neuron) -> None:
         """Apply the activation to a group of neurons at all points, and add up the outputs."""
-        code, outputs = self.code, self.plan.outputs if index == self.last else 0
+        code = self.code
         with code.loop(0, self.count) as four:
             rows = code.smaller(self.widths[index] - (self.block + four) * 4, 4)
-            with code.loop(0, self.given["points"]) as point:
-                totals = [(point * outputs + output) * _L + self.at_O for output in range(outputs)]
-                sums = [Variable(self._load(total)) for total in totals]
+            with code.choice(rows.equals(4)) as (all_four, fewer):
+                with all_four:
+                    self._rows(index, layer, neuron, [four * 4 + row for row in range(4)])
+                with fewer, code.loop(0, rows) as row:
+                    self._rows(index, layer, neuron, [four * 4 + row])
 
-                def every_row(four: Value = four, point: Value = point, sums: Any = sums) -> None:
-                    with code.loop(0, rows) as row:
-                        self._row(index, layer, neuron, four * 4 + row, point, sums)
+    def _rows(self, index: int, layer: Dense | Neurons, neuron: _Neuron, rows: list[Value]) -> None:
+        """Apply the activation to a few neurons, whose parameters stay in registers."""
+        code, outputs = self.code, self.plan.outputs if index == self.last else 0
+        neurons = [neuron(layer, row) for row in rows]
+        readouts = [
+            [self._buffer(self.at_V + output * GROUP * _FOUR, row) for output in range(outputs)]
+            for row in rows
+        ]
+        with code.loop(0, self.given["points"]) as point:
+            totals = [(point * outputs + output) * _L + self.at_O for output in range(outputs)]
 
-                with code.hopeful() as rare:
+            def every_row(point: Value = point, totals: list[Value] = totals) -> None:
+                sums = [self._load(total) for total in totals]
+                for row, at_point, weights in zip(rows, neurons, readouts, strict=True):
+                    names, expression = at_point(point)
+                    scalar = partial(self._at_point, point=point)
+                    h = VectorExpression(code, names, scalar).vector(expression)
+                    if index < self.last:
+                        place = ((self.block * 4 + row) * self.given["points"] + point) * _L
+                        self._store(place + self.at_H[index], h)
+                    sums = [fma(v, h, total) for v, total in zip(weights, sums, strict=True)]
+                results.extend(zip(totals, sums, strict=True))
+
+            results: list[tuple[Value, Value]] = []
+            with code.hopeful() as rare:
+                every_row()
+            if rare.is_possible:
+                kept = [(place, Variable(total)) for place, total in results]
+                with code.when(rare.happened, likely=False):
+                    results = []
                     every_row()
-                if rare.is_possible:
-                    with code.when(rare.happened, likely=False):
-                        for place, total in zip(totals, sums, strict=True):
-                            total.value = self._load(place)
-                        every_row()
-                for place, total in zip(totals, sums, strict=True):
-                    self._store(place, total.value)
-
-    def _row(
-        self,
-        index: int,
-        layer: Dense | Neurons,
-        neuron: _Neuron,
-        row: Value,
-        point: Value,
-        sums: list[Variable],
-    ) -> None:
-        """Apply the activation to sixteen neurons, one of each network, at one point."""
-        names, expression = neuron(layer, row, point)
-        scalar = partial(self._at_point, point=point)
-        h = VectorExpression(self.code, names, scalar).vector(expression)
-        if index < self.last:
-            place = ((self.block * 4 + row) * self.given["points"] + point) * _L
-            self._store(place + self.at_H[index], h)
-        for output, total in enumerate(sums):
-            v = self._buffer(self.at_V + output * GROUP * _FOUR, row)
-            total.value = fma(v, h, total.value)
+                    for (_, variable), (_, total) in zip(kept, results, strict=True):
+                        variable.value = total
+                results = [(place, variable.value) for place, variable in kept]
+            for place, total in results:
+                self._store(place, total)
 
     def _buffer(self, at: int, row: Value) -> Value:
         """Load what was drawn for one row of the group of neurons."""
         return self._load(row * _L + at)
 
-    def _short_sum(self, layer: Dense, row: Value, point: Value) -> _Named:
+    def _short_sum(self, layer: Dense, row: Value, inputs: int) -> _AtPoint:
         """Preactivation of a neuron of few inputs, from its weights."""
         code, given = self.code, self.given
-        bias = code.vector(0.0, f32)
-        if layer.bias is not None:
-            bias = self._buffer(self.at_B, row)
-        z = Variable(bias)
-        weights = (row >> 2) * self.fan_in * _FOUR + (row & 3) * _L + self.at_W
-        with code.loop(0, self.fan_in) as j:
-            x = code.load(given["scaled_X"], j * given["points"] + point, vector=False)
-            z.value = fma(self._load(weights + j * _FOUR), x, z.value)
-        return {"z": z.value}, layer.activation
+        bias = code.vector(0.0, f32) if layer.bias is None else self._buffer(self.at_B, row)
+        at = (row >> 2) * (inputs * _FOUR) + (row & 3) * _L + self.at_W
+        weights = [self._load(at + j * _FOUR) for j in range(inputs)]
 
-    def _long_sum(self, layer: Dense, row: Value, point: Value) -> _Named:
+        def at_point(point: Value) -> _Named:
+            z = bias
+            for j, weight in enumerate(weights):
+                x = code.load(given["scaled_X"], given["points"] * j + point, vector=False)
+                z = fma(weight, x, z)
+            return {"z": z}, layer.activation
+
+        return at_point
+
+    def _long_sum(self, layer: Dense, row: Value) -> _AtPoint:
         """Preactivation of a neuron from the sums in Z."""
-        z = self._load((row * self.given["points"] + point) * _L + self.at_Z)
-        if layer.bias is None:
-            return {"z": z * self.scale}, layer.activation
-        return {"z": fma(z, self.scale, self._buffer(self.at_B, row))}, layer.activation
+        bias = None if layer.bias is None else self._buffer(self.at_B, row)
 
-    def _neuron(self, layer: Neurons, row: Value, point: Value) -> _Named:
+        def at_point(point: Value) -> _Named:
+            z = self._load((row * self.given["points"] + point) * _L + self.at_Z)
+            return {"z": z * self.scale if bias is None else fma(z, self.scale, bias)}, activation
+
+        activation = layer.activation
+        return at_point
+
+    def _neuron(self, layer: Neurons, row: Value) -> _AtPoint:
         """Parameters of a neuron given by an expression."""
         drawn = [name for draw in layer.draws for name in draw.names]
         names = {
             name: self._buffer(self.at_W + position * GROUP * _FOUR, row)
             for position, name in enumerate(drawn)
         }
-        return names, layer.neuron
+        return lambda point: (names, layer.neuron)
 
     def _draw_weights(self, index: int, layer: Dense, first: Value, inputs: Value) -> None:
         """Draw the weights of some inputs, or of all of them if they come in rows."""

@@ -280,7 +280,7 @@ TABLES = (
     Table(
         name="TANH",
         statement="tanh(4 (k + r)/15) = P_k(r), |r| <= 1/2, k < 32",
-        pieces=_pieces(mp.tanh, 32, mp.mpf(4) / 15, 4),
+        pieces=_pieces(mp.tanh, 32, mp.mpf(4) / 15, 5),
     ),
     Table(
         name="RADIUS",
