@@ -20,17 +20,18 @@ from numpy.typing import NDArray
 from nnft_num.layers import Dense, DrawRecipe, Neurons
 from nnft_num.plans import Plan, recipes
 from nnft_num.simd import LANES, Code, Value, Variable, f32, f64, i32, i64
-from nnft_num.vectordraws import Counters, fill_words, pair, to_uniform, to_uniform_double
+from nnft_num.vectordraws import to_uniform, to_uniform_double
+from nnft_num.vectorfill import FILL_NORMALS, FILL_WORDS
 from nnft_num.vectormath import fma
 from nnft_num.vectorsource import VectorExpression, keeps_digits
-from nnft_sym.language import Expression, evaluate
+from nnft_sym.language import Call, Expression, Name, Number, evaluate
 
 __all__ = ["ARGUMENTS", "VectorKernel"]
 
 TILE = 32
 """Inputs whose weights are drawn and summed together."""
 
-GROUP = 8
+GROUP = 16
 """Fours of neurons taken together where the tile leaves room."""
 
 FEW = 3
@@ -41,12 +42,13 @@ _L = LANES
 _FOUR = 4 * _L
 
 ARGUMENTS: dict[str, ir.Type] = {
+    "fill_words": i64,
+    "fill_normals": i64,
     "networks": i64,
     "start": i64,
-    "k0": i64,
-    "k1": i64,
     "points": i64,
     "dimension": i64,
+    "keys": i64.as_pointer(),
     "widths": i64.as_pointer(),
     "scales": f32.as_pointer(),
     "singles": f32.as_pointer(),
@@ -87,9 +89,9 @@ class VectorKernel:
         weights = [layer.weight for layer in plan.layers if isinstance(layer, Dense)]
         rows = [len(weight.components) for weight in weights]
         tiled = [weight.primitives for weight in weights if len(weight.components) == 1]
-        self.drawn = _FOUR * max(TILE, GROUP * max(named, *rows, 1))
+        self.drawn = _FOUR * max(TILE, GROUP * max(FEW, named, *rows))
         self.primitives = _FOUR * max(
-            TILE * max([1, *tiled]),
+            max(TILE, FEW * GROUP) * max([1, *tiled]),
             GROUP * max([1, *(recipe.primitives for recipe in recipes(plan))]),
         )
         self.code = Code("kernel", ARGUMENTS)
@@ -183,7 +185,7 @@ class VectorKernel:
         code, given = self.code, self.given
         with code.loop(0, given["networks"], _L) as batch:
             self.batch = batch
-            self.counters = Counters(given["start"] + batch, given["k0"], given["k1"])
+            self.first_network = given["start"] + batch
             with code.loop(0, self.fields, _L) as element:
                 self._store_sum(self.in_O + element, code.vector(0.0, f64))
                 self._store(self.at_O + element, code.vector(0.0, f32))
@@ -199,7 +201,8 @@ class VectorKernel:
             self.fan_in = self.widths[index - 1] if index else self.given["dimension"]
             place = self._number(index)
             self.scale = code.load(self.given["scales"], place, vector=False)
-            group = code.smaller(self._number(TILE) // self.fan_in, GROUP)
+            room = FEW * GROUP if index == 0 else TILE
+            group = code.smaller(self._number(room) // self.fan_in, GROUP)
             group = (group < 1).select(self._number(1), group)
         block = Variable(self._number(0))
         with code.loop(0, (blocks + group - 1) // group):
@@ -452,26 +455,21 @@ class VectorKernel:
         the four neurons one after another; if ``apart``, each component has a buffer of its own.
         """
         code, words = self.code, self.given["words"]
-        stride = _FOUR * (TILE if isinstance(events, Value) else GROUP)
-        for position in range(recipe.primitives):
-            fill_words(
-                words, self.counters, self.block, self.count, address + position,
-                recipe.primitives, events, position * stride,
-            )  # fmt: skip
-        total = self.count * events * _FOUR
-        if recipe.normals == recipe.primitives == 1:
-            with code.loop(0, total, 2 * _L) as element:
-                both = pair(code.load(words, element), code.load(words, element + _L))
-                for offset, value in enumerate(both):
-                    where = element + offset * _L
-                    self._components(recipe, {recipe.names[0]: value}, at, where, apart)
+        stride = _FOUR * (max(TILE, FEW * GROUP) if isinstance(events, Value) else GROUP)
+        events = events if isinstance(events, Value) else self._number(events)
+        scale = _deviation(recipe)
+        if scale is not None:
+            self._fill_normals(at, self._single(scale), recipe, address, events)
             return
-        for position in range(recipe.normals):
-            with code.loop(position * stride, total + position * stride, 2 * _L) as element:
-                both = pair(code.load(words, element), code.load(words, element + _L))
-                for offset, value in enumerate(both):
-                    self._store(element + (self.at_G + offset * _L), value)
-        with code.loop(0, total, _L) as element:
+        for position in range(recipe.primitives):
+            first = address + position
+            if position < recipe.normals:
+                target = position * stride + self.at_G
+                self._fill_normals(target, code.number(1.0, f32), recipe, first, events)
+            else:
+                place = code.place(words, self._number(position * stride))
+                self._fill("fill_words", FILL_WORDS, [place], recipe, first, events)
+        with code.loop(0, self.count * events * _FOUR, _L) as element:
             names = {}
             for position, name in enumerate(recipe.names):
                 where = element + position * stride
@@ -480,6 +478,28 @@ class VectorKernel:
                 else:
                     names[name] = code.load(words, where)
             self._components(recipe, names, at, element, apart)
+
+    def _fill_normals(
+        self, at: int, scale: Value, recipe: DrawRecipe, first: Value, events: Value
+    ) -> None:
+        target = self.code.place(self.given["work"], self._number(at))
+        self._fill("fill_normals", FILL_NORMALS, [target, scale], recipe, first, events)
+
+    def _fill(
+        self,
+        name: str,
+        kinds: Mapping[str, ir.Type],
+        to: list[Value],
+        recipe: DrawRecipe,
+        first: Value,
+        events: Value,
+    ) -> None:
+        """Call a function of ``nnft_num.vectorfill`` for the neurons at hand."""
+        given, stride = self.given, self._number(recipe.primitives)
+        places = (given["keys"], self.first_network, self.block, self.count)
+        self.code.call_address(
+            given[name], list(kinds.values()), *to, *places, first, stride, events
+        )
 
     def _components(
         self, recipe: DrawRecipe, drawn: dict[str, Value], at: int, element: Value, apart: bool
@@ -506,3 +526,18 @@ class VectorKernel:
                 # element = event * 64 + neuron * 16: the components stand between the two
                 target = ((element >> 6) * count + slot) * _FOUR + (element & (_FOUR - 1))
             self._store(target + at, value.to_single() if double else value)
+
+
+def _deviation(recipe: DrawRecipe) -> Expression | None:
+    """Standard deviation of a draw that is a multiple of one normal, None for other draws."""
+    if recipe.normals != 1 or recipe.primitives != 1 or len(recipe.components) != 1:
+        return None
+    (normal,), (component,) = recipe.names, recipe.components
+    if component == Name(normal):
+        return Number(1)
+    if isinstance(component, Call) and component.function == "*":
+        one, other = component.arguments
+        for factor, rest in ((one, other), (other, one)):
+            if factor == Name(normal) and normal not in rest.names:
+                return rest
+    return None
