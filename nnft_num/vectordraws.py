@@ -132,9 +132,9 @@ def _radius(r: Value) -> Value:
 def pair(first: Value, r: Value, scale: Value) -> tuple[Value, Value]:
     """Box and Muller: radius from the first word, angle 2 pi (r + 1/2) 2^-32 from the second."""
     radius = _radius(first) * scale
-    # the nearest of 32 directions, and the angle s pi/32 beyond it
+    # the nearest of 32 directions, and the angle s pi/32 beyond it: 2^-31 by way of the exponent
     direction = (r + 2**26) >> 27
-    s = fma((r << 5).to_float(), 2.0**-31, 2.0**-27)
+    s = (((r << 5).to_float() + 16.0).bits() - (31 << 23)).from_bits()
     t = s * s
     cosine = radius * fma(fma(t, 3.86884585e-06, -0.00481914217), t, 1.0)
     sine = radius * (fma(t, -0.000157620452, 0.0981747583) * s)
