@@ -31,7 +31,7 @@ __all__ = ["ARGUMENTS", "VectorKernel"]
 TILE = 32
 """Inputs whose weights are drawn and summed together."""
 
-GROUP = 16
+GROUP = 24
 """Fours of neurons taken together where the tile leaves room."""
 
 FEW = 3

@@ -3,9 +3,10 @@
 Branch-free polynomials with ``fma``.  Largest errors, measured against exact values (the tests
 repeat it): absolute 4e-7 for erf, erfc, tanh, sigmoid, sin, cos, asin, acos, atan; relative 4e-7
 for exp, log, sinh, cosh, tan, pow and sqrt, over the whole range of single precision, NaN and
-infinities included.  Results below the smallest normal number, 1.2e-38, may be zero.  Sines and
-cosines reduce |x| < 30000 by pi in two parts, tangents by pi/2 in three; where an argument is
-larger, the system's library is called lane by lane in double precision, right for every argument.
+infinities included.  Results are right to 1.2e-38 at most, the smallest normal number.  Sines and
+cosines take |x| < 400 000 in half turns, tangents |x| < 30 000 by pi/2 in three parts; where an
+argument is larger, the system's library is called lane by lane in double precision, right for
+every argument.  erf, tanh and exp look coefficients up in registers (``Code.lookup``).
 The coefficients are those of ``tests/bench/fits.py``.
 
 Source: range reduction in parts, W. J. Cody and W. Waite, Software Manual for the Elementary

@@ -26,6 +26,7 @@ from nnft_num.machine import machine_function
 from nnft_num.moments import Accumulator
 from nnft_num.sampling import sample_fields, sample_moments
 from nnft_num.simd import LANES, Code, f32, i64
+from nnft_num.sources import Source
 from nnft_num.vectordraws import round_keys
 from nnft_num.vectorfill import FILL_NORMALS, normals_address
 from nnft_num.vectormath import SINGLE
@@ -158,13 +159,15 @@ def threads() -> None:
     """Whole calls on all processors, by the clock: fields and their moments up to order 4."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for label, (net, X, params, networks, _) in CASES.items():
-            plan, seconds = compile_plan(net), []
+            source = Source(
+                plan=compile_plan(net), X=X, params=net.bind(params), precision="single"
+            )
+            seconds = []
             for run in range(RUNS):
                 begin = time.perf_counter()
                 sample_moments(
-                    plan, X, networks=20 * networks, max_order=4, key=(run, 0), params=params,
-                    executor=pool,
-                )  # fmt: skip
+                    source, networks=20 * networks, max_order=4, key=(run, 0), executor=pool
+                )
                 seconds.append(time.perf_counter() - begin)
             rates = [20 * networks / second for second in seconds]
             print(f"{label:30s} {statistics.median(rates):12.4g} networks/s by the clock")
