@@ -28,7 +28,7 @@ from typing import Any
 import llvmlite
 from llvmlite import binding
 
-__all__ = ["cache_directory", "compilations", "has_feature", "machine_function"]
+__all__ = ["address_of", "cache_directory", "compilations", "has_feature", "machine_function"]
 
 _FORMAT = b"nnft machine code 1\n"
 _LEVEL = 2
@@ -46,6 +46,13 @@ _compiled = 0
 def compilations() -> int:
     """Count the functions this process has compiled, not found in the cache."""
     return _compiled
+
+
+def address_of(function: Any) -> int:
+    """Address of a function that was loaded, to be called from other machine code."""
+    address = ctypes.cast(function, ctypes.c_void_p).value
+    assert address is not None
+    return address
 
 
 def machine_function(text: str, name: str, arguments: Sequence[Any]) -> Callable[..., None]:

@@ -293,16 +293,30 @@ def _sum_segments(
     dimension = source.dimension
     accumulator = Accumulator(dimension, max_order)
     chunk = max(1, _CHUNK_BYTES // (8 * dimension * LANES)) * LANES
-    longest = max(segment.stop - segment.start for segment in segments)
-    out = np.empty((min(chunk, longest), dimension))
+    out = np.empty((min(chunk, segments[-1].stop - segments[0].start), dimension))
     sums = []
-    for segment in segments:
-        for start in range(segment.start, segment.stop, chunk):
-            part = out[: min(chunk, segment.stop - start)]
-            source.fill(key, start, part)
-            accumulator.add(part)
-        sums.append(accumulator.finish())
+    for joined in _joined(segments, chunk):
+        first, stop = joined[0].start, joined[-1].stop
+        # a single segment may be longer than the rows that are kept
+        for start in range(first, stop, chunk):
+            rows = out[: min(chunk, stop - start)]
+            source.fill(key, start, rows)
+            for segment in joined:
+                accumulator.add(rows[max(segment.start - start, 0) : segment.stop - start])
+                if segment.stop <= start + chunk:
+                    sums.append(accumulator.finish())
     return sums, time.perf_counter() - began
+
+
+def _joined(segments: list[Segment], rows: int) -> Iterator[list[Segment]]:
+    """Segments with so many rows together, or one with more: kernels fill sixteen rows at once."""
+    joined: list[Segment] = []
+    for segment in segments:
+        if joined and segment.stop - joined[0].start > rows:
+            yield joined
+            joined = []
+        joined.append(segment)
+    yield joined
 
 
 def _diverging(expected: str, remedy: str) -> SpecificationError:

@@ -476,6 +476,20 @@ class Code:
             target = f"llvm.{name}.{stem}{'f32' if operands[0].element is f32 else 'f64'}"
         return Value(self, self._called(target, kind, [operand.ir for operand in operands]))
 
+    def call_address(self, address: Value, kinds: Sequence[ir.Type], *operands: Value) -> None:
+        """Call a function that returns nothing, at an address."""
+        shape = ir.FunctionType(ir.VoidType(), list(kinds))
+        function = self.builder.inttoptr(address.ir, shape.as_pointer())
+        self.builder.call(function, [operand.ir for operand in operands])
+
+    def as_words(self, array: Value) -> Value:
+        """Array of floats as one of ``i32``, in the same memory."""
+        return Value(self, self.builder.bitcast(array.ir, i32.as_pointer()))
+
+    def place(self, array: Value, index: Value) -> Value:
+        """Pointer to an element of an array."""
+        return Value(self, self.builder.gep(array.ir, [index.ir]))
+
     def by_lanes(self, name: str, *operands: Value) -> Value:
         """A function of the C library, lane by lane in double precision."""
         element = operands[0].element

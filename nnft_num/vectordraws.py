@@ -10,13 +10,15 @@ word of their index and part of the first two rounds.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from nnft_num.simd import LANES, Value, Variable, i64
+import numpy as np
+from numpy.typing import NDArray
+
+from nnft_num.simd import Value, i64
 from nnft_num.vectormath import fma, looked_up, sqrt
 from nnft_num.vectortables import COSINES, RADIUS
 
-__all__ = ["Counters", "pair", "to_uniform", "to_uniform_double"]
+__all__ = ["Counters", "pair", "round_keys", "to_uniform", "to_uniform_double"]
 
 _LOW = 0xFFFFFFFF
 _MULTIPLIER_0 = 0xD2511F53
@@ -27,7 +29,18 @@ _TWO_52 = 0x4330000000000000
 _SIGN = -(2**31)
 _SINES = COSINES[24:] + COSINES[:24]
 _STEP = 2.0**-32
-_TOGETHER = 2
+
+
+def round_keys(key: tuple[int, int]) -> NDArray[np.int64]:
+    """Both words of the key of each of ten rounds.
+
+    Examples
+    --------
+    >>> [hex(word) for word in round_keys((1, 2))[:4]]
+    ['0x1', '0x2', '0x9e3779ba', '0xbb67ae87']
+    """
+    steps = np.arange(10)[:, None] * np.array([_WEYL_0, _WEYL_1])
+    return ((np.array(key, dtype=np.int64) + steps) & _LOW).ravel()
 
 
 class Counters:
@@ -37,18 +50,19 @@ class Counters:
     ----------
     number : Value
         Index of the first of the networks, which share its upper word.
-    k0, k1 : Value
-        Key of the run.
+    keys : Value
+        Array of ``round_keys``.
     """
 
-    def __init__(self, number: Value, k0: Value, k1: Value) -> None:
+    def __init__(self, number: Value, keys: Value) -> None:
+        code = number.code
+        listed = [
+            code.load(keys, code.number(position, i64), vector=False) for position in range(20)
+        ]
+        self.keys = list(zip(listed[::2], listed[1::2], strict=True))
         product = ((number.splat() + number.code.lane_numbers()) & _LOW) * _MULTIPLIER_1
         self.upper = number >> 32
-        self.first, self.second = (product >> 32) ^ k0, product & _LOW
-        self.keys = []
-        for _ in range(10):
-            self.keys.append((k0, k1))
-            k0, k1 = (k0 + _WEYL_0) & _LOW, (k1 + _WEYL_1) & _LOW
+        self.first, self.second = (product >> 32) ^ self.keys[0][0], product & _LOW
 
     def words(self, counters: Sequence[tuple[Value, Value]]) -> list[tuple[Value, ...]]:
         """Four words of each of some counters (c0, c1), as ``i32``.
@@ -115,37 +129,15 @@ def _radius(r: Value) -> Value:
     return sqrt(fma(e.to_float(), 1.38629436, f * looked_up(RADIUS, m >> 26, f)))
 
 
-def pair(first: Value, r: Value) -> tuple[Value, Value]:
+def pair(first: Value, r: Value, scale: Value | float = 1.0) -> tuple[Value, Value]:
     """Box and Muller: radius from the first word, angle 2 pi (r + 1/2) 2^-32 from the second."""
-    radius = _radius(first)
-    # the nearest of 32 directions, and the angle s pi/32 beyond it
+    radius = _radius(first) * scale
+    # the nearest of 32 directions, and the angle s pi/32 beyond it: 2^-31 by way of the exponent
     direction = (r + 2**26) >> 27
-    s = fma((r << 5).to_float(), 2.0**-31, 2.0**-27)
+    s = (((r << 5).to_float() + 16.0).bits() - (31 << 23)).from_bits()
     t = s * s
     cosine = radius * fma(fma(t, 3.86884585e-06, -0.00481914217), t, 1.0)
     sine = radius * (fma(t, -0.000157620452, 0.0981747583) * s)
     x = r.code.lookup(COSINES, direction)
     y = r.code.lookup(_SINES, direction)
     return fma(x, cosine, -(y * sine)), fma(y, cosine, x * sine)
-
-
-def fill_words(
-    words: Value, counters: Counters, c0: Value, count: Value, c1: Value, stride: int, events: Any,
-    at: int,
-) -> None:  # fmt: skip
-    """Words of ``events`` events, ``stride`` primitives apart, for ``count`` fours of neurons."""
-    code = words.code
-    # the inner loop keeps c1, on which all of the second round's vectors depend
-    with code.loop(0, events) as event:
-        done = Variable(code.number(0, i64))
-        for together in (_TOGETHER, 1):
-            with code.loop(0, (count - done.value) // together):
-                fours = [done.value + i for i in range(together)]
-                key = c1 + event * stride
-                found = counters.words([(c0 + four, key) for four in fours])
-                for four, drawn in zip(fours, found, strict=True):
-                    place = (four * events + event) * (4 * LANES) + at
-                    for word in drawn:
-                        code.store(words, place, word)
-                        place = place + LANES
-                done.value = done.value + together

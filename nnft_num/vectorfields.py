@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from nnft_num.machine import machine_function
 from nnft_num.plans import Plan
 from nnft_num.reference import reference_fields
+from nnft_num.vectordraws import round_keys
+from nnft_num.vectorfill import normals_address, words_address
 from nnft_num.vectorkernel import ARGUMENTS, VectorKernel
 
 __all__ = ["fill_fields_single", "is_single_enough"]
@@ -67,14 +69,14 @@ class _Run:
             for size, kind in zip(self.memory, (np.float32, np.int32, np.float64), strict=True)
         ]
         arrays: list[NDArray[Any]] = [
-            self.widths, scales, singles, self.doubles, *others, *work,
+            round_keys(key), self.widths, scales, singles, self.doubles, *others, *work,
         ]  # fmt: skip
         # sixteen networks side by side share the upper word of their index
         done = 0
         while done < len(out):
             part = min(len(out) - done, 2**32 - (start + done) % 2**32)
             self.function(
-                part, start + done, key[0], key[1], *self.shape,
+                words_address(), normals_address(), part, start + done, *self.shape,
                 *(array.ctypes.data for array in arrays), out[done:].ctypes.data,
             )  # fmt: skip
             done += part

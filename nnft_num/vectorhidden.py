@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from nnft_num.machine import machine_function
 from nnft_num.simd import LANES, Code, Value, f32, f64, i64
-from nnft_num.vectordraws import Counters, pair
+from nnft_num.vectordraws import Counters, pair, round_keys
 from nnft_num.vectormath import fma
 from nnft_num.vectorsource import VectorExpression
 from nnft_sym.language import Expression, evaluate
@@ -38,8 +38,7 @@ _TOGETHER = 2
 _ARGUMENTS: dict[str, ir.Type] = {
     "sixteens": i64,
     "start": i64,
-    "k0": i64,
-    "k1": i64,
+    "keys": i64.as_pointer(),
     "word": i64,
     "width": i64,
     "factor": f32.as_pointer(),
@@ -155,8 +154,9 @@ class VectorLayer:
         # loads of aligned vectors do not cross lines of the cache
         first = -work.ctypes.data % 64 // 4
         sums = np.zeros((sixteens, self.kept, LANES))
+        keys = round_keys(key)
         self._function(
-            sixteens, start, key[0], key[1], word, width, factor.ctypes.data,
+            sixteens, start, keys.ctypes.data, word, width, factor.ctypes.data,
             numbers.ctypes.data, at_points.ctypes.data, work[first:].ctypes.data, sums.ctypes.data,
         )  # fmt: skip
         return sums
@@ -193,7 +193,7 @@ class VectorLayer:
     def _write(self) -> None:
         code, given = self.code, self.given
         with code.loop(0, given["sixteens"]) as batch:
-            counters = Counters(given["start"] + batch * LANES, given["k0"], given["k1"])
+            counters = Counters(given["start"] + batch * LANES, given["keys"])
             self.factor_at = batch * (self.entries * LANES)
             self.kept_at = batch * (self.kept * LANES)
             blocks = (given["width"] + 3) >> 2

@@ -20,20 +20,21 @@ from numpy.typing import NDArray
 from nnft_num.layers import Dense, DrawRecipe, Neurons
 from nnft_num.plans import Plan, recipes
 from nnft_num.simd import LANES, Code, Value, Variable, f32, f64, i32, i64
-from nnft_num.vectordraws import Counters, fill_words, pair, to_uniform, to_uniform_double
+from nnft_num.vectordraws import to_uniform, to_uniform_double
+from nnft_num.vectorfill import FILL_NORMALS, FILL_WORDS
 from nnft_num.vectormath import fma
 from nnft_num.vectorsource import VectorExpression, keeps_digits
-from nnft_sym.language import Expression, evaluate
+from nnft_sym.language import Call, Expression, Name, Number, evaluate
 
 __all__ = ["ARGUMENTS", "VectorKernel"]
 
 TILE = 32
 """Inputs whose weights are drawn and summed together."""
 
-GROUP = 8
+GROUP = 24
 """Fours of neurons taken together where the tile leaves room."""
 
-FEW = 4
+FEW = 3
 """Inputs of a first layer up to which preactivations are summed where they are used."""
 
 PRIMITIVE_BITS = 24
@@ -41,12 +42,13 @@ _L = LANES
 _FOUR = 4 * _L
 
 ARGUMENTS: dict[str, ir.Type] = {
+    "fill_words": i64,
+    "fill_normals": i64,
     "networks": i64,
     "start": i64,
-    "k0": i64,
-    "k1": i64,
     "points": i64,
     "dimension": i64,
+    "keys": i64.as_pointer(),
     "widths": i64.as_pointer(),
     "scales": f32.as_pointer(),
     "singles": f32.as_pointer(),
@@ -63,7 +65,8 @@ ARGUMENTS: dict[str, ir.Type] = {
 
 
 _Named = tuple[dict[str, Value], Expression]
-_Neuron = Callable[[Any, Value, Value], _Named]
+_AtPoint = Callable[[Value], _Named]
+_Neuron = Callable[[Any, Value], _AtPoint]
 
 
 class VectorKernel:
@@ -86,9 +89,9 @@ class VectorKernel:
         weights = [layer.weight for layer in plan.layers if isinstance(layer, Dense)]
         rows = [len(weight.components) for weight in weights]
         tiled = [weight.primitives for weight in weights if len(weight.components) == 1]
-        self.drawn = _FOUR * max(TILE, GROUP * max(named, *rows, 1))
+        self.drawn = _FOUR * max(TILE, GROUP * max(FEW, named, *rows))
         self.primitives = _FOUR * max(
-            TILE * max([1, *tiled]),
+            max(TILE, FEW * GROUP) * max([1, *tiled]),
             GROUP * max([1, *(recipe.primitives for recipe in recipes(plan))]),
         )
         self.code = Code("kernel", ARGUMENTS)
@@ -182,7 +185,7 @@ class VectorKernel:
         code, given = self.code, self.given
         with code.loop(0, given["networks"], _L) as batch:
             self.batch = batch
-            self.counters = Counters(given["start"] + batch, given["k0"], given["k1"])
+            self.first_network = given["start"] + batch
             with code.loop(0, self.fields, _L) as element:
                 self._store_sum(self.in_O + element, code.vector(0.0, f64))
                 self._store(self.at_O + element, code.vector(0.0, f32))
@@ -198,7 +201,8 @@ class VectorKernel:
             self.fan_in = self.widths[index - 1] if index else self.given["dimension"]
             place = self._number(index)
             self.scale = code.load(self.given["scales"], place, vector=False)
-            group = code.smaller(self._number(TILE) // self.fan_in, GROUP)
+            room = FEW * GROUP if index == 0 else TILE
+            group = code.smaller(self._number(room) // self.fan_in, GROUP)
             group = (group < 1).select(self._number(1), group)
         block = Variable(self._number(0))
         with code.loop(0, (blocks + group - 1) // group):
@@ -212,13 +216,7 @@ class VectorKernel:
             if index == self.last:
                 self._readouts()
             if isinstance(layer, Dense) and index == 0:
-                with code.choice(self.fan_in <= FEW) as (few, many):
-                    with few:
-                        self._draw_weights(index, layer, self._number(0), self.fan_in)
-                        self._activate(index, layer, self._short_sum)
-                    with many:
-                        self._preactivations(index, layer)
-                        self._activate(index, layer, self._long_sum)
+                self._first_layer(layer)
             elif isinstance(layer, Dense):
                 self._preactivations(index, layer)
                 self._activate(index, layer, self._long_sum)
@@ -231,6 +229,19 @@ class VectorKernel:
                     self._store(self.at_O + element, code.vector(0.0, f32))
             block.value = self.block + self.count
 
+    def _first_layer(self, layer: Dense, inputs: int = 1) -> None:
+        """Layer of so many inputs, or of more."""
+        with self.code.choice(self.fan_in.equals(inputs)) as (so_many, more):
+            with so_many:
+                self._draw_weights(0, layer, self._number(0), self._number(inputs))
+                self._activate(0, layer, partial(self._short_sum, inputs=inputs))
+            with more:
+                if inputs < FEW:
+                    self._first_layer(layer, inputs + 1)
+                else:
+                    self._preactivations(0, layer)
+                    self._activate(0, layer, self._long_sum)
+
     def _readouts(self) -> None:
         primitive = 0
         for output, recipe in enumerate(self.plan.weights):
@@ -240,79 +251,91 @@ class VectorKernel:
 
     def _activate(self, index: int, layer: Dense | Neurons, neuron: _Neuron) -> None:
         """Apply the activation to a group of neurons at all points, and add up the outputs."""
-        code, outputs = self.code, self.plan.outputs if index == self.last else 0
+        code = self.code
         with code.loop(0, self.count) as four:
             rows = code.smaller(self.widths[index] - (self.block + four) * 4, 4)
-            with code.loop(0, self.given["points"]) as point:
-                totals = [(point * outputs + output) * _L + self.at_O for output in range(outputs)]
-                sums = [Variable(self._load(total)) for total in totals]
+            with code.choice(rows.equals(4)) as (all_four, fewer):
+                with all_four:
+                    self._rows(index, layer, neuron, [four * 4 + row for row in range(4)])
+                with fewer, code.loop(0, rows) as row:
+                    self._rows(index, layer, neuron, [four * 4 + row])
 
-                def every_row(four: Value = four, point: Value = point, sums: Any = sums) -> None:
-                    with code.loop(0, rows) as row:
-                        self._row(index, layer, neuron, four * 4 + row, point, sums)
+    def _rows(self, index: int, layer: Dense | Neurons, neuron: _Neuron, rows: list[Value]) -> None:
+        """Apply the activation to a few neurons, whose parameters stay in registers."""
+        code, outputs = self.code, self.plan.outputs if index == self.last else 0
+        neurons = [neuron(layer, row) for row in rows]
+        readouts = [
+            [self._buffer(self.at_V + output * GROUP * _FOUR, row) for output in range(outputs)]
+            for row in rows
+        ]
+        with code.loop(0, self.given["points"]) as point:
+            totals = [(point * outputs + output) * _L + self.at_O for output in range(outputs)]
 
-                with code.hopeful() as rare:
+            def every_row(point: Value = point, totals: list[Value] = totals) -> None:
+                sums = [self._load(total) for total in totals]
+                for row, at_point, weights in zip(rows, neurons, readouts, strict=True):
+                    names, expression = at_point(point)
+                    scalar = partial(self._at_point, point=point)
+                    h = VectorExpression(code, names, scalar).vector(expression)
+                    if index < self.last:
+                        place = ((self.block * 4 + row) * self.given["points"] + point) * _L
+                        self._store(place + self.at_H[index], h)
+                    sums = [fma(v, h, total) for v, total in zip(weights, sums, strict=True)]
+                results.extend(zip(totals, sums, strict=True))
+
+            results: list[tuple[Value, Value]] = []
+            with code.hopeful() as rare:
+                every_row()
+            if rare.is_possible:
+                kept = [(place, Variable(total)) for place, total in results]
+                with code.when(rare.happened, likely=False):
+                    results = []
                     every_row()
-                if rare.is_possible:
-                    with code.when(rare.happened, likely=False):
-                        for place, total in zip(totals, sums, strict=True):
-                            total.value = self._load(place)
-                        every_row()
-                for place, total in zip(totals, sums, strict=True):
-                    self._store(place, total.value)
-
-    def _row(
-        self,
-        index: int,
-        layer: Dense | Neurons,
-        neuron: _Neuron,
-        row: Value,
-        point: Value,
-        sums: list[Variable],
-    ) -> None:
-        """Apply the activation to sixteen neurons, one of each network, at one point."""
-        names, expression = neuron(layer, row, point)
-        scalar = partial(self._at_point, point=point)
-        h = VectorExpression(self.code, names, scalar).vector(expression)
-        if index < self.last:
-            place = ((self.block * 4 + row) * self.given["points"] + point) * _L
-            self._store(place + self.at_H[index], h)
-        for output, total in enumerate(sums):
-            v = self._buffer(self.at_V + output * GROUP * _FOUR, row)
-            total.value = fma(v, h, total.value)
+                    for (_, variable), (_, total) in zip(kept, results, strict=True):
+                        variable.value = total
+                results = [(place, variable.value) for place, variable in kept]
+            for place, total in results:
+                self._store(place, total)
 
     def _buffer(self, at: int, row: Value) -> Value:
         """Load what was drawn for one row of the group of neurons."""
         return self._load(row * _L + at)
 
-    def _short_sum(self, layer: Dense, row: Value, point: Value) -> _Named:
+    def _short_sum(self, layer: Dense, row: Value, inputs: int) -> _AtPoint:
         """Preactivation of a neuron of few inputs, from its weights."""
         code, given = self.code, self.given
-        bias = code.vector(0.0, f32)
-        if layer.bias is not None:
-            bias = self._buffer(self.at_B, row)
-        z = Variable(bias)
-        weights = (row >> 2) * self.fan_in * _FOUR + (row & 3) * _L + self.at_W
-        with code.loop(0, self.fan_in) as j:
-            x = code.load(given["scaled_X"], j * given["points"] + point, vector=False)
-            z.value = fma(self._load(weights + j * _FOUR), x, z.value)
-        return {"z": z.value}, layer.activation
+        bias = code.vector(0.0, f32) if layer.bias is None else self._buffer(self.at_B, row)
+        at = (row >> 2) * (inputs * _FOUR) + (row & 3) * _L + self.at_W
+        weights = [self._load(at + j * _FOUR) for j in range(inputs)]
 
-    def _long_sum(self, layer: Dense, row: Value, point: Value) -> _Named:
+        def at_point(point: Value) -> _Named:
+            z = bias
+            for j, weight in enumerate(weights):
+                x = code.load(given["scaled_X"], given["points"] * j + point, vector=False)
+                z = fma(weight, x, z)
+            return {"z": z}, layer.activation
+
+        return at_point
+
+    def _long_sum(self, layer: Dense, row: Value) -> _AtPoint:
         """Preactivation of a neuron from the sums in Z."""
-        z = self._load((row * self.given["points"] + point) * _L + self.at_Z)
-        if layer.bias is None:
-            return {"z": z * self.scale}, layer.activation
-        return {"z": fma(z, self.scale, self._buffer(self.at_B, row))}, layer.activation
+        bias = None if layer.bias is None else self._buffer(self.at_B, row)
 
-    def _neuron(self, layer: Neurons, row: Value, point: Value) -> _Named:
+        def at_point(point: Value) -> _Named:
+            z = self._load((row * self.given["points"] + point) * _L + self.at_Z)
+            return {"z": z * self.scale if bias is None else fma(z, self.scale, bias)}, activation
+
+        activation = layer.activation
+        return at_point
+
+    def _neuron(self, layer: Neurons, row: Value) -> _AtPoint:
         """Parameters of a neuron given by an expression."""
         drawn = [name for draw in layer.draws for name in draw.names]
         names = {
             name: self._buffer(self.at_W + position * GROUP * _FOUR, row)
             for position, name in enumerate(drawn)
         }
-        return names, layer.neuron
+        return lambda point: (names, layer.neuron)
 
     def _draw_weights(self, index: int, layer: Dense, first: Value, inputs: Value) -> None:
         """Draw the weights of some inputs, or of all of them if they come in rows."""
@@ -432,26 +455,21 @@ class VectorKernel:
         the four neurons one after another; if ``apart``, each component has a buffer of its own.
         """
         code, words = self.code, self.given["words"]
-        stride = _FOUR * (TILE if isinstance(events, Value) else GROUP)
-        for position in range(recipe.primitives):
-            fill_words(
-                words, self.counters, self.block, self.count, address + position,
-                recipe.primitives, events, position * stride,
-            )  # fmt: skip
-        total = self.count * events * _FOUR
-        if recipe.normals == recipe.primitives == 1:
-            with code.loop(0, total, 2 * _L) as element:
-                both = pair(code.load(words, element), code.load(words, element + _L))
-                for offset, value in enumerate(both):
-                    where = element + offset * _L
-                    self._components(recipe, {recipe.names[0]: value}, at, where, apart)
+        stride = _FOUR * (max(TILE, FEW * GROUP) if isinstance(events, Value) else GROUP)
+        events = events if isinstance(events, Value) else self._number(events)
+        scale = _deviation(recipe)
+        if scale is not None:
+            self._fill_normals(at, self._single(scale), recipe, address, events)
             return
-        for position in range(recipe.normals):
-            with code.loop(position * stride, total + position * stride, 2 * _L) as element:
-                both = pair(code.load(words, element), code.load(words, element + _L))
-                for offset, value in enumerate(both):
-                    self._store(element + (self.at_G + offset * _L), value)
-        with code.loop(0, total, _L) as element:
+        for position in range(recipe.primitives):
+            first = address + position
+            if position < recipe.normals:
+                target = position * stride + self.at_G
+                self._fill_normals(target, code.number(1.0, f32), recipe, first, events)
+            else:
+                place = code.place(words, self._number(position * stride))
+                self._fill("fill_words", FILL_WORDS, [place], recipe, first, events)
+        with code.loop(0, self.count * events * _FOUR, _L) as element:
             names = {}
             for position, name in enumerate(recipe.names):
                 where = element + position * stride
@@ -460,6 +478,28 @@ class VectorKernel:
                 else:
                     names[name] = code.load(words, where)
             self._components(recipe, names, at, element, apart)
+
+    def _fill_normals(
+        self, at: int, scale: Value, recipe: DrawRecipe, first: Value, events: Value
+    ) -> None:
+        target = self.code.place(self.given["work"], self._number(at))
+        self._fill("fill_normals", FILL_NORMALS, [target, scale], recipe, first, events)
+
+    def _fill(
+        self,
+        name: str,
+        kinds: Mapping[str, ir.Type],
+        to: list[Value],
+        recipe: DrawRecipe,
+        first: Value,
+        events: Value,
+    ) -> None:
+        """Call a function of ``nnft_num.vectorfill`` for the neurons at hand."""
+        given, stride = self.given, self._number(recipe.primitives)
+        places = (given["keys"], self.first_network, self.block, self.count)
+        self.code.call_address(
+            given[name], list(kinds.values()), *to, *places, first, stride, events
+        )
 
     def _components(
         self, recipe: DrawRecipe, drawn: dict[str, Value], at: int, element: Value, apart: bool
@@ -486,3 +526,18 @@ class VectorKernel:
                 # element = event * 64 + neuron * 16: the components stand between the two
                 target = ((element >> 6) * count + slot) * _FOUR + (element & (_FOUR - 1))
             self._store(target + at, value.to_single() if double else value)
+
+
+def _deviation(recipe: DrawRecipe) -> Expression | None:
+    """Standard deviation of a draw that is a multiple of one normal, None for other draws."""
+    if recipe.normals != 1 or recipe.primitives != 1 or len(recipe.components) != 1:
+        return None
+    (normal,), (component,) = recipe.names, recipe.components
+    if component == Name(normal):
+        return Number(1)
+    if isinstance(component, Call) and component.function == "*":
+        one, other = component.arguments
+        for factor, rest in ((one, other), (other, one)):
+            if factor == Name(normal) and normal not in rest.names:
+                return rest
+    return None

@@ -3,9 +3,10 @@
 Branch-free polynomials with ``fma``.  Largest errors, measured against exact values (the tests
 repeat it): absolute 4e-7 for erf, erfc, tanh, sigmoid, sin, cos, asin, acos, atan; relative 4e-7
 for exp, log, sinh, cosh, tan, pow and sqrt, over the whole range of single precision, NaN and
-infinities included.  Results below the smallest normal number, 1.2e-38, may be zero.  Sines and
-cosines reduce |x| < 30000 by pi in two parts, tangents by pi/2 in three; where an argument is
-larger, the system's library is called lane by lane in double precision, right for every argument.
+infinities included.  Results are right to 1.2e-38 at most, the smallest normal number.  Sines and
+cosines take |x| < 400 000 in half turns, tangents |x| < 30 000 by pi/2 in three parts; where an
+argument is larger, the system's library is called lane by lane in double precision, right for
+every argument.  erf, tanh and exp look coefficients up in registers (``Code.lookup``).
 The coefficients are those of ``tests/bench/fits.py``.
 
 Source: range reduction in parts, W. J. Cody and W. Waite, Software Manual for the Elementary
@@ -67,12 +68,6 @@ def looked_up(table: Sequence[Sequence[float]], index: Value, x: Value) -> Value
     for coefficient in reversed(lower):
         value = fma(value, x, coefficient)
     return value
-
-
-def _piecewise(table: Sequence[Sequence[float]], size: Value, per_unit: float) -> Value:
-    """Function of |x| < 2^20 by pieces of equal width, around multiples of 1/``per_unit``."""
-    turned = fma(size, per_unit, _MAGIC)
-    return looked_up(table, turned.bits(), fma(size, per_unit, -(turned - _MAGIC)))
 
 
 def sqrt(x: Value) -> Value:
@@ -168,7 +163,10 @@ def erf(x: Value) -> Value:
     size = fabs(x)
     # the last number of the last piece, where 1 - erf = 4e-8
     size = select(size > 3.8749998, 3.8749998, size)
-    return _with_sign(_piecewise(ERF, size, 4.0), x)
+    # sums are cheaper than products: the last bit of what is added is worth 1/4
+    turned = size + _MAGIC / 4.0
+    r = size - (turned - _MAGIC / 4.0)
+    return _with_sign(looked_up(ERF, turned.bits(), r), x)
 
 
 def erfc(x: Value) -> Value:
@@ -196,7 +194,9 @@ def tanh(x: Value) -> Value:
     size = fabs(x)
     # the last number of the last piece, where 1 - tanh = 1e-7
     size = select(size > 8.399999, 8.399999, size)
-    return _with_sign(_piecewise(TANH, size, 3.75), x)
+    turned = fma(size, 3.75, _MAGIC)
+    r = fma(size, 3.75, -(turned - _MAGIC))
+    return _with_sign(looked_up(TANH, turned.bits(), r), x)
 
 
 def sigmoid(x: Value) -> Value:

@@ -223,22 +223,23 @@ class Table:
 
 
 def _pieces(
-    function: Callable[[mp.mpf], mp.mpf], count: int, width: mp.mpf, degree: int
+    function: Callable[[mp.mpf], mp.mpf], count: int, width: mp.mpf, unit: mp.mpf, degree: int
 ) -> tuple[Fit, ...]:
-    """Odd function(x) at x = (k + r) width, |r| <= 1/2, with relative error."""
+    """Odd function(x) at x = k width + r unit, of which the latter is half a width at most."""
+    end = float(width / unit / 2)
 
     def piece(k: int) -> Fit:
         def value(r: mp.mpf) -> mp.mpf:
-            return function((k + r) * width)
+            return function(k * width + r * unit)
 
         def slope(r: mp.mpf) -> mp.mpf:
-            return value(r) / r if r else mp.diff(function, 0) * width
+            return value(r) / r if r else mp.diff(function, 0) * unit
 
         if k:
             return Fit(
                 name=f"{k}",
-                low=-0.5,
-                high=0.5,
+                low=-end,
+                high=end,
                 degree=degree,
                 target=value,
                 weight=lambda r: 1 / value(r),
@@ -247,7 +248,7 @@ def _pieces(
         return Fit(
             name="0",
             low=0.0,
-            high=0.5,
+            high=end,
             degree=degree - 1,
             target=slope,
             weight=lambda r: 1 / slope(r),
@@ -274,13 +275,13 @@ def _log_piece(k: int) -> Fit:
 TABLES = (
     Table(
         name="ERF",
-        statement="erf((k + r)/4) = P_k(r), |r| <= 1/2, k < 16",
-        pieces=_pieces(mp.erf, 16, mp.mpf(1) / 4, 4),
+        statement="erf(k/4 + r) = P_k(r), |r| <= 1/8, k < 16",
+        pieces=_pieces(mp.erf, 16, mp.mpf(1) / 4, mp.mpf(1), 4),
     ),
     Table(
         name="TANH",
         statement="tanh(4 (k + r)/15) = P_k(r), |r| <= 1/2, k < 32",
-        pieces=_pieces(mp.tanh, 32, mp.mpf(4) / 15, 4),
+        pieces=_pieces(mp.tanh, 32, mp.mpf(4) / 15, mp.mpf(4) / 15, 5),
     ),
     Table(
         name="RADIUS",

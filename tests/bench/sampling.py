@@ -25,8 +25,10 @@ from nnft_num.compiling import compile_plan
 from nnft_num.machine import machine_function
 from nnft_num.moments import Accumulator
 from nnft_num.sampling import sample_fields, sample_moments
-from nnft_num.simd import LANES, Code, f32, i32, i64
-from nnft_num.vectordraws import Counters, fill_words, pair
+from nnft_num.simd import LANES, Code, f32, i64
+from nnft_num.sources import Source
+from nnft_num.vectordraws import round_keys
+from nnft_num.vectorfill import FILL_NORMALS, normals_address
 from nnft_num.vectormath import SINGLE
 
 RUNS = 7
@@ -57,23 +59,21 @@ FOURS = 256
 
 
 def draw_rate() -> Callable[[], int]:
-    """Normals alone: the generator, then Box and Muller, in buffers of the first cache."""
-    code = Code("draw", {"n": i64, "words": i32.as_pointer(), "y": f32.as_pointer()})
-    given, zero = code.arguments, code.number(0, i64)
+    """Normals alone, into a buffer of the first cache."""
+    kinds = list(FILL_NORMALS.values())
+    code = Code("draw", {"n": i64, "y": f32.as_pointer(), "keys": i64.as_pointer(), "fill": i64})
+    given = code.arguments
+    numbers = [code.number(number, i64) for number in (0, 16, 5, 1, 1)]
     with code.loop(0, given["n"]) as run:
-        counters = Counters(run, zero + 1, zero + 2)
-        with code.loop(0, FOURS, 8) as four:
-            fill_words(given["words"], counters, four, zero + 8, zero + 5, 1, 1, 0)
-            with code.loop(0, 8 * 4 * LANES, 2 * LANES) as i:
-                words = [code.load(given["words"], i + offset) for offset in (0, LANES)]
-                for offset, value in enumerate(pair(*words)):
-                    code.store(given["y"], i + offset * LANES, value)
-    function = machine_function(code.finish(), "draw", [COUNT, POINTER, POINTER])
-    words, y = np.zeros(8 * 4 * LANES, np.int32), np.zeros(8 * 4 * LANES, np.float32)
+        code.call_address(
+            given["fill"], kinds, given["y"], code.number(1.0, f32), given["keys"], run, *numbers
+        )
+    function = machine_function(code.finish(), "draw", [COUNT, POINTER, POINTER, COUNT])
+    y, keys = np.zeros(16 * 4 * LANES, np.float32), round_keys((1, 2))
 
     def work() -> int:
-        function(200, words.ctypes.data, y.ctypes.data)
-        return 200 * FOURS * 4 * LANES
+        function(10_000, y.ctypes.data, keys.ctypes.data, normals_address())
+        return 10_000 * 16 * 4 * LANES
 
     return work
 
@@ -159,13 +159,15 @@ def threads() -> None:
     """Whole calls on all processors, by the clock: fields and their moments up to order 4."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for label, (net, X, params, networks, _) in CASES.items():
-            plan, seconds = compile_plan(net), []
+            source = Source(
+                plan=compile_plan(net), X=X, params=net.bind(params), precision="single"
+            )
+            seconds = []
             for run in range(RUNS):
                 begin = time.perf_counter()
                 sample_moments(
-                    plan, X, networks=20 * networks, max_order=4, key=(run, 0), params=params,
-                    executor=pool,
-                )  # fmt: skip
+                    source, networks=20 * networks, max_order=4, key=(run, 0), executor=pool
+                )
                 seconds.append(time.perf_counter() - begin)
             rates = [20 * networks / second for second in seconds]
             print(f"{label:30s} {statistics.median(rates):12.4g} networks/s by the clock")

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from nnft_num import machine, vectordraws, vectormath
+from nnft_num import machine, vectordraws, vectorfill, vectormath
 from nnft_num.plans import Plan
 from nnft_num.sampling import sample_fields
 from nnft_num.simd import LANES, Code, f32, i64
@@ -81,16 +81,19 @@ def test_a_damaged_file_is_compiled_again(empty_cache, monkeypatch, damage):
 
 
 def test_an_edit_of_the_runtime_changes_the_key(monkeypatch):
-    """The key is a hash of the whole module, of which every function it calls is a part."""
+    """The key is a hash of the whole module; draws are modules of their own."""
     before = VectorKernel(ERF.plan).text
     assert VectorKernel(ERF.plan).text == before
     with monkeypatch.context() as edit:
         edit.setitem(vectormath.SINGLE, "erf", lambda x: x * 1.0000001)
         assert VectorKernel(ERF.plan).text != before
-    with monkeypatch.context() as edit:
-        edit.setattr(vectordraws, "_WEYL_0", 1)
-        assert VectorKernel(ERF.plan).text != before
     assert VectorKernel(ERF.plan).text == before
+    for text in (vectorfill.words_text, vectorfill.normals_text):
+        before = text()
+        with monkeypatch.context() as edit:
+            edit.setattr(vectordraws, "_MULTIPLIER_0", 1)
+            assert text() != before
+        assert text() == before
 
 
 def test_versions_and_processor_are_part_of_the_key(empty_cache, monkeypatch):

@@ -27,7 +27,8 @@ SMALLEST = 2.0**-126
 EXTREMES = np.array(
     [0.0, -0.0, np.inf, -np.inf, np.nan, 3.4e38, -3.4e38, 1e-45, -1e-45, SMALLEST, 1.0, -1.0, 0.5,
      -0.5, 88.72, 88.73, -87.33, -103.97, -104.0, 89.41, 3.9, 3.9000001, 1e4, 1e7, 1e10, 30000.0,
-     30001.0, 1e30, 1.5707964, 3.1415927, 11.0, 10.05],
+     30001.0, 4e5, 4.2e5, 88.715, -88.03, -88.02, 8.4, 3.875, 1e30, 1.5707964,
+     3.1415927, 11.0, 10.05],
     dtype=np.float32,
 )  # fmt: skip
 
@@ -54,7 +55,7 @@ def arguments() -> np.ndarray:
     """Random bits (every size, sign, NaN), the usual sizes, the extremes: 2.6 million."""
     rng = np.random.default_rng(0)
     parts = [rng.integers(0, 2**32, 2**20, dtype=np.uint32).view(np.float32)]
-    parts += [rng.uniform(-end, end, 2**18).astype(np.float32) for end in (1.1, 12.0, 110.0, 4e4)]
+    parts += [rng.uniform(-end, end, 2**18).astype(np.float32) for end in (1.1, 12.0, 110.0, 5e5)]
     parts.append(np.exp(rng.uniform(-100, 88, 2**19)).astype(np.float32))
     parts.append(EXTREMES)
     x = np.concatenate(parts)
