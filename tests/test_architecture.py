@@ -22,6 +22,7 @@ LOOKS_ACROSS = {
     "nnft_num.cli",
     "nnft_num.compiling",
     "nnft_num.differentiating",
+    "nnft_num.fieldchecks",
     "nnft_num.figures",
     "nnft_num.front",
     "nnft_num.mainjob",
