@@ -194,9 +194,7 @@ def derive(what: str, order: int | None, as_json: bool, out: Path | None) -> Non
 )
 @_JSON
 @_OUT_FILE
-def table(
-    spec: Path | None, activations: tuple[str, ...], as_json: bool, out: Path | None
-) -> None:
+def table(spec: Path | None, activations: tuple[str, ...], as_json: bool, out: Path | None) -> None:
     """Print LaTeX: the kernels of the networks of SPEC (TOML) or of the literature.
 
     With -a it is the table of activations: kernel, tangent kernel factor, critical scales.

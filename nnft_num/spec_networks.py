@@ -97,7 +97,8 @@ def activation_of(text: str) -> Activation:
     """
     named = _named_activation(text)
     if named is None and text.isidentifier() and len(text) > 1:
-        close = get_close_matches(text, catalogue(), n=1, cutoff=0.5)
+        names = {name.lower(): name for name in catalogue()}
+        close = [names[name] for name in get_close_matches(text.lower(), names, n=1)]
         raise SpecificationError(
             expected=f"an expression in z, or one of {', '.join(catalogue())}",
             came=text,

@@ -187,9 +187,7 @@ class Table:
 
 def _is_number(value: Any) -> bool:
     return (
-        isinstance(value, (int, float))
-        and not isinstance(value, bool)
-        and -1e300 < value < 1e300
+        isinstance(value, (int, float)) and not isinstance(value, bool) and -1e300 < value < 1e300
     )
 
 

@@ -16,6 +16,7 @@ from nnft_num import reports
 from nnft_num.checking import OrderReport, Report
 from nnft_num.front import check
 from nnft_num.scaling import Sweep, sweep
+from nnft_num.spec_reading import Table
 from nnft_num.specs import NetworkSpec, Spec, require_check
 from nnft_num.verdicts import Verdict, joined
 from nnft_sym.correlators import Correlator
@@ -106,7 +107,8 @@ def run_check(
     seeds = [chosen] if count == 1 else np.random.SeedSequence(chosen).spawn(count)
     results = []
     for entry, own in zip(spec.networks, seeds, strict=True):
-        results.append(_confronted(spec, entry, own, networks, progress))
+        with Table({}, spec.file).located(entry.key):
+            results.append(_confronted(spec, entry, own, networks, progress))
         if show is not None:
             show(str(results[-1]))
     return Checked(spec=spec, seed=chosen, results=tuple(results))

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnft_num.routes import find_route
+from nnft_num.scaling import width_names, widths_of
 from nnft_num.spec_networks import read_network
 from nnft_num.spec_reading import Table, parse_toml, read_toml
 from nnft_sym.networks import Network
@@ -50,11 +51,14 @@ class NetworkSpec:
         Points, where they are given.
     parameters : mapping
         Values of its parameters, as far as they are given.
+    key : str
+        Where it stands in the file.
     """
 
     network: Network
     points: NDArray[np.float64] | None
     parameters: Mapping[str, float | int]
+    key: str = "network"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,17 +160,18 @@ def require_check(spec: Spec) -> None:
     SpecificationError
         With file, key and remedy.
     """
-    for number, entry in enumerate(spec.networks):
+    for entry in spec.networks:
         table = Table({}, spec.file)
         if entry.points is None:
-            table.refuse("points", f"points of network {number}", None, "write points = [0.0, 1.0]")
+            table.refuse("points", f"points for {entry.key}", None, "write points = [0.0, 1.0]")
         values = dict(entry.parameters)
-        names = [width.name for width in entry.network.widths if width.is_Symbol]
         if spec.check.widths:
-            clash = [name for name in names if name in values]
-            if clash:
+            with table.located("check.widths"):
+                names = width_names(entry.network)
+                widths_of(spec.check.widths, least=2 if entry.network.depth == 1 else 3)
+            for name in set(names) & set(values):
                 table.refuse(
-                    f"parameters.{clash[0]}", "no width beside check.widths", clash[0], "remove it"
+                    f"parameters.{name}", "no width beside check.widths", name, "remove it"
                 )
             values |= dict.fromkeys(names, spec.check.widths[0])
         with table.located("parameters"):
@@ -188,7 +193,7 @@ def _spec(table: Table) -> Spec:
         table.refuse("network", "a network", None, 'write [network] literature = "erf_net", say')
     shared = _points(table) if "points" in table else None
     values = table.numbers("parameters")
-    networks = tuple(_network(own, shared, values) for own in table.tables("network"))
+    networks = tuple(_network(own, table, shared, values) for own in table.tables("network"))
     for name in values:
         if not any(name in entry.network.parameters for entry in networks):
             known = sorted({name for entry in networks for name in entry.network.parameters})
@@ -204,7 +209,10 @@ def _spec(table: Table) -> Spec:
 
 
 def _network(
-    table: Table, shared: NDArray[np.float64] | None, values: Mapping[str, float | int]
+    table: Table,
+    whole: Table,
+    shared: NDArray[np.float64] | None,
+    values: Mapping[str, float | int],
 ) -> NetworkSpec:
     network = read_network(table)
     points = _points(table) if "points" in table else shared
@@ -213,10 +221,12 @@ def _network(
             points = network.points(points)
     # shared values serve every network that has the parameter
     known = {name: value for name, value in values.items() if name in network.parameters}
+    with whole.located("parameters"):
+        network.bind(known, partial=True)
     merged = known | table.numbers("parameters")
     with table.located("parameters"):
         network.bind(merged, partial=True)
-    return NetworkSpec(network=network, points=points, parameters=merged)
+    return NetworkSpec(network=network, points=points, parameters=merged, key=table.key)
 
 
 def _points(table: Table) -> NDArray[np.float64]:
@@ -235,9 +245,7 @@ def _points(table: Table) -> NDArray[np.float64]:
 
 
 def _is_number(value: object) -> bool:
-    return (
-        isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e300
-    )
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e300
 
 
 def _check(table: Table) -> CheckSpec:
