@@ -4,6 +4,7 @@ from .checking import confront as confront
 from .compiling import compile_plan as compile_plan
 from .estimating import Estimate as Estimate
 from .executing import LostWorkWarning as LostWorkWarning
+from .fieldchecks import check_fields as check_fields
 from .front import NNFTError as NNFTError
 from .front import check as check
 from .front import correlators as correlators

@@ -15,8 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from nnft_num.checking import Report, confront
 from nnft_num.compiling import compile_plan
 from nnft_num.draws import key_from_rng
-from nnft_num.estimating import Estimate, estimate_from_fields, estimate_of, wanted_orders
+from nnft_num.estimating import Estimate, estimate_of, wanted_orders
 from nnft_num.executing import ExecutorLike
+from nnft_num.given import estimate_given
 from nnft_num.layouts import GROUPS
 from nnft_num.routes import (
     INDEPENDENT_NEURONS,
@@ -46,6 +47,7 @@ __all__ = [
     "correlators",
     "estimate",
     "evaluated",
+    "last_width",
     "merged",
     "sample",
     "tested_laws",
@@ -202,15 +204,30 @@ def sample(
     return sample_fields(compile_plan(net), points, networks, key, numbers, precision=precision)
 
 
-def estimate(f: ArrayLike, orders: int | Iterable[int] = (2, 4)) -> Estimate:
+def estimate(
+    f: Any,
+    orders: int | Iterable[int] = (2, 4),
+    *,
+    points: int | None = None,
+    variable: str | None = None,
+) -> Estimate:
     """Estimate connected correlators of fields from anywhere.
 
     Parameters
     ----------
-    f : array_like, shape (networks, n) or (networks, n, D)
-        Fields, independent and identically distributed over the first axis.
+    f : array_like, path, or iterable of arrays
+        Fields of shape (networks, n) or (networks, n, D), independent and identically distributed
+        over the first axis: an array of numpy, torch, JAX or whatever numpy can read; a file .npy,
+        .npz or .nc; or an iterator over arrays of so many networks each, such as a generator.  Of
+        files, memory-mapped arrays and iterators only the sums are kept in memory.  A list is
+        stacked to one array.  Rows that depend on one another make the errors too small and are
+        not noticed.
     orders : iterable of int
         Orders to estimate, each from 1 to 8.
+    points : int, optional
+        n, to be checked; needed with an iterator.
+    variable : str, optional
+        Which array of a file that holds several.
 
     Returns
     -------
@@ -220,14 +237,20 @@ def estimate(f: ArrayLike, orders: int | Iterable[int] = (2, 4)) -> Estimate:
     ------
     SpecificationError
         If the shape is wrong, a value is not finite, or there are too few networks.
+    StorageError
+        If a file is missing or damaged.
 
     Examples
     --------
     >>> import numpy as np
-    >>> estimate(np.random.default_rng(0).normal(size=(1000, 3)))[4].mean.shape
+    >>> f = np.random.default_rng(0).normal(size=(1000, 3))
+    >>> estimate(f)[4].mean.shape
     (3, 3, 3, 3)
+    >>> pieces = (f[start : start + 300] for start in range(0, 1000, 300))
+    >>> bool((estimate(pieces, points=3)[2].mean == estimate(f)[2].mean).all())
+    True
     """
-    return estimate_from_fields(f, orders=orders)
+    return estimate_given(f, orders, points=points, variable=variable)
 
 
 def check(
@@ -307,7 +330,7 @@ def check(
         theory,
         estimate,
         variances=variances,
-        width=_last_width(net, numbers),
+        width=last_width(net, numbers),
         network=net.name,
         params=numbers,
         X=points,
@@ -348,7 +371,8 @@ def evaluated(
     return {order: theory[order] for order in orders}, variances
 
 
-def _last_width(net: Network, params: Mapping[str, Any]) -> int:
+def last_width(net: Network, params: Mapping[str, Any]) -> int:
+    """Width of the last hidden layer."""
     width = net.widths[-1]
     return int(width.xreplace({s: sp.Integer(params[s.name]) for s in width.free_symbols}))
 
