@@ -338,6 +338,7 @@ def tangent_report(
             remedy="estimate with nm.tangent at the points of the theory",
         )
     unseen = leaps(net)
+    formula = ntk(net, parametrisation=parametrisation)  # type: ignore[arg-type]
     moments, found = estimate.entries.moments, estimate.kernel
     diagonal = np.abs(theory.gather(np.arange(theory.dimension)[:, None].repeat(2, axis=1)))
     finite = np.isfinite(diagonal)
@@ -360,10 +361,12 @@ def tangent_report(
         sparse=none.map(lambda own: (rare_entries(moments) & (natural > 0)) | bool(unseen)),
         floor=none,
         natural=SymmetricTensor(2, theory.dimension, natural),
-        exactness=str(ntk(net, parametrisation=parametrisation).exactness),  # type: ignore[arg-type]
+        exactness=str(formula.exactness),
         networks=estimate.networks,
         groups=estimate.entries.groups,
         criterion=criterion,
+        deviations=found.deviations,
+        formula=formula,
         unseen=unseen,
     )
     return Report(

@@ -15,6 +15,7 @@ from importlib.resources import files
 from typing import Any
 
 from nnft_sym.language.errors import SpecificationError
+from nnft_sym.language.markup import latex_text
 
 __all__ = ["Bibliography", "Entry", "Reference", "bibliography", "cite", "references"]
 
@@ -64,6 +65,13 @@ class Entry:
         volume = f" {own['volume']}" if "volume" in own else ""
         pages = f", {own['pages'].replace('--', '–')}" if "pages" in own else ""
         return f"{_plain(place)}{volume}{pages} ({own['year']})"
+
+    @property
+    def latex(self) -> str:
+        """Authors, title and place for a list of references."""
+        names = (" ".join(reversed(n.split(", ", 1))) for n in self.fields["author"].split(" and "))
+        place = latex_text(self.where).replace("–", "--")
+        return f"{', '.join(names)}, \\emph{{{self.fields['title']}}}, {place}"
 
     def __str__(self) -> str:
         return f"{', '.join(self.authors)}, {self.title}, {self.where}"

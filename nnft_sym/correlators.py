@@ -81,6 +81,8 @@ class Evaluation(Shown):
         n and D.
     exactness : Exactness
         What the numbers leave out beyond ``errors``.
+    formula : Correlator or None
+        What was evaluated.
     """
 
     values: SymmetricTensor
@@ -88,6 +90,7 @@ class Evaluation(Shown):
     points: int
     outputs: int
     exactness: Exactness
+    formula: Correlator | None = None
 
     @cached_property
     def dense(self) -> NDArray[np.float64]:
@@ -346,6 +349,7 @@ class Correlator:
             points=n,
             outputs=self.outputs,
             exactness=self.exactness,
+            formula=self,
         )
 
     def _patterns(
@@ -395,6 +399,7 @@ class Correlator:
             points=n,
             outputs=self.outputs,
             exactness=self.exactness,
+            formula=self,
         )
 
     def tensor(
