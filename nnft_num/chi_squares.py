@@ -197,13 +197,13 @@ def _directions(groups: Floats, extra: Floats, freedom: float) -> tuple[Floats, 
     """Orthonormal directions, the covariance within them, and its degrees of freedom."""
     values, vectors = np.linalg.eigh(groups @ groups.T + extra)
     present = values > _ROUNDING * values[-1]
-    if present.sum() <= freedom / _SHARE:
+    if present.sum() <= max(freedom / _SHARE, 1):
         directions = vectors[:, present]
         return directions, directions.T @ (groups @ groups.T + extra) @ directions, freedom
     chosen = np.arange(groups.shape[1]) % 4 == 0
     first, second = _covariance(groups, chosen), _covariance(groups, ~chosen)
     own = freedom * (np.sum(~chosen) - 1) / (groups.shape[1] - 1)
-    rank = min(int(own / _SHARE), int(np.sum(chosen)) - 1)
+    rank = min(max(int(own / _SHARE), 1), int(np.sum(chosen)) - 1)
     directions = np.linalg.eigh(first + extra)[1][:, ::-1][:, :rank]
     return directions, directions.T @ (second + extra) @ directions, own
 

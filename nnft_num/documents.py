@@ -17,7 +17,6 @@ __all__ = ["report_document"]
 
 _HEAD = r"""\documentclass{article}
 \usepackage[utf8]{inputenc}
-\usepackage[T1]{fontenc}
 \usepackage[a4paper,margin=25mm]{geometry}
 \usepackage{amsmath,amssymb,array,booktabs,graphicx,siunitx,xcolor,pgfplots}
 \usepackage[hidelinks]{hyperref}
@@ -65,7 +64,7 @@ def report_document(report: Report, *, rows: int = 8) -> str:
     title = f"{report.network}: theory against sample"
     works = cite(report)
     parts = [
-        _HEAD + rf"\title{{{_words(title)}}}" + "\n" + r"\date{}",
+        _HEAD + rf"\title{{{_words(title)}}}" + "\n" + r"\author{}\date{}",
         r"\begin{document}",
         r"\maketitle",
         _summary(report, works),
@@ -100,10 +99,11 @@ def _summary(report: Report, works: Bibliography) -> str:
         + "\n"
         + "\n\n".join(map(_words, said))
         + f"\n\nReferences behind theory and errors:{cited}.\n\n"
-        + r"\medskip\noindent\begin{tabular}{>{\raggedright\arraybackslash}p{0.1\linewidth}rll"
-        + r">{\raggedright\arraybackslash}p{0.35\linewidth}}"
+        + r"\medskip\noindent{\small\begin{tabular}{lllll"
+        + r">{\raggedright\arraybackslash}p{0.28\linewidth}}"
         + "\n"
         + "\n".join(reports.report_table(report).latex.splitlines()[1:])
+        + "}"
     )
 
 

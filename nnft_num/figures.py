@@ -270,7 +270,8 @@ def _panels(sweeps: Sequence[Sweep], titles: Sequence[str]) -> Any:
 
     across = min(3, len(sweeps))
     down = ceil(len(sweeps) / across)
-    figure = Figure(figsize=(3.2 * across, 2.6 * down), layout="constrained")
+    size = (4.8, 3.6) if len(sweeps) == 1 else (3.2 * across, 2.6 * down)
+    figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(down, across, squeeze=False)
     for panel, sweep, title in zip(panels.flat, sweeps, titles, strict=False):
         for number, slope in enumerate(sweep.slopes):
@@ -279,13 +280,14 @@ def _panels(sweeps: Sequence[Sweep], titles: Sequence[str]) -> Any:
         panel.set(xscale="log", yscale="log", title=title)
         panel.set_xticks(widths, labels=[str(width) for width in widths])
         panel.set_xticks([], minor=True)
+        panel.yaxis.set_minor_formatter("")
         low, high = panel.get_ylim()
         panel.set_ylim(low, high * (high / low) ** 0.6)
         panel.legend(frameon=False, fontsize="small", loc="upper right")
     for panel in panels.flat[len(sweeps) :]:
         panel.set_visible(False)
     figure.supxlabel("width N")
-    figure.supylabel(r"$|G_c^{(n)}|$: theory (lines), samples (points)")
+    figure.supylabel(r"$|G_c^{(n)}|$, theory as lines")
     return figure
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
+from nnft_sym.citations import cite
 from nnft_sym.combinatorics import Partition
 from nnft_sym.expectation.law import NeuronLaw
 from nnft_sym.expectation.variables import covariance
@@ -41,8 +42,8 @@ def correlator_latex(correlator: Correlator) -> str:
         functions = (t.function for t in correlator.terms if t.function.law == law)
         own = [line for function in functions for line in _meanings(function)]
         own += _covariances(law, correlator.order)
-        lines += [line for line in map(partial(_marked, correlator, law), own) if line not in lines]
-    return "\n".join(lines)
+        lines += map(partial(_marked, correlator, law), own)
+    return "\n".join(dict.fromkeys(lines))
 
 
 def correlator_html(correlator: Correlator) -> str:
@@ -51,7 +52,7 @@ def correlator_html(correlator: Correlator) -> str:
     rows = [
         ("network", networks),
         ("exactness", str(correlator.exactness)),
-        ("source", correlator.source or "your own network"),
+        ("source", ", ".join(map(str, cite(correlator).references)) or "your own network"),
         ("parameters", ", ".join(correlator.parameters) or "none"),
     ]
     facts = Table(title=f"{networks}, order {correlator.order}", rows=tuple(rows))
