@@ -18,7 +18,7 @@ __all__ = ["report_document"]
 _HEAD = r"""\documentclass{article}
 \usepackage[utf8]{inputenc}
 \usepackage[a4paper,margin=25mm]{geometry}
-\usepackage{amsmath,amssymb,array,booktabs,graphicx,siunitx,xcolor,pgfplots}
+\usepackage{amsmath,amssymb,array,booktabs,float,graphicx,siunitx,xcolor,pgfplots}
 \usepackage[hidelinks]{hyperref}
 \usepgfplotslibrary{groupplots}
 \pgfplotsset{compat=1.15}
@@ -70,10 +70,10 @@ def report_document(report: Report, *, rows: int = 8) -> str:
         _summary(report, works),
         *_formulas(report),
         r"\section{Entries}",
-        reports.latex(report, rows=rows),
+        reports.latex(report, rows=rows).replace("[htbp]", "[H]"),
         r"\section{Figure}",
         _figure(report),
-        _bibliography(works),
+        works.latex,
         r"\end{document}",
     ]
     return "\n".join(part for part in parts if part) + "\n"
@@ -129,7 +129,8 @@ def _figure(report: Report) -> str:
             r"\begin{groupplot}[group style={group size=2 by 1, horizontal sep=18mm},",
             r"width=0.5\linewidth, height=62mm, tick align=outside]",
             r"\nextgroupplot[xlabel={theory / scale}, ylabel={estimate / scale},",
-            r"legend style={draw=none, font=\small}, legend pos=north west]",
+            r"legend style={draw=none, font=\small}, legend cell align=left,",
+            r"legend pos=north west]",
             upper,
             legend,
             r"\addplot[black, thin, forget plot, domain=-1:1] {x};",
@@ -167,14 +168,3 @@ def _pulls(order: OrderReport, number: int) -> str:
     coordinates = " ".join(f"({p},{pulls[p]:.3g})" for p in _rows(order) if np.isfinite(pulls[p]))
     options = rf"only marks, mark={_MARKS[number]}, mark size=1.4pt, {_COLOURS[number]}"
     return rf"\addplot[{options}] coordinates {{{coordinates}}};"
-
-
-def _bibliography(works: Bibliography) -> str:
-    if not works.keys:
-        return ""
-    items = [
-        rf"\bibitem{{{entry.key}}} {entry.latex}"
-        + (f"; {_words(works.places(entry.key))}." if works.places(entry.key) else ".")
-        for entry in works.entries
-    ]
-    return "\n".join([r"\begin{thebibliography}{99}", *items, r"\end{thebibliography}"])

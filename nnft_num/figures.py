@@ -37,6 +37,9 @@ MARKERS = ("o", "s", "^", "D", "v", "P")
 """A marker for each colour, so that the figures survive without any."""
 
 
+LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
+"""A kind of line for each colour."""
+
 STYLE = {
     "axes.grid": False,
     "axes.spines.right": False,
@@ -71,7 +74,7 @@ def style() -> Iterator[None]:
     from cycler import cycler
     from matplotlib import rc_context
 
-    cycle = cycler(color=list(COLOURS), linestyle=["-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1))])
+    cycle = cycler(color=list(COLOURS), linestyle=list(LINES))
     with rc_context({**STYLE, "axes.prop_cycle": cycle}):  # type: ignore[dict-item]
         yield
 
@@ -158,8 +161,14 @@ def _agreement(report: Report, ax: Any) -> Any:
         low, high = min(low, theory[seen].min()), max(high, theory[seen].max())
     ax.plot([low, high], [low, high], color="black", linewidth=0.8, linestyle="-", zorder=0)
     ax.set(xlabel="theory / scale", ylabel="estimate / scale", title=report.network)
-    ax.legend()
+    _legend(ax)
     return ax
+
+
+def _legend(ax: Any) -> None:
+    """Legend, where anything was drawn."""
+    if ax.get_legend_handles_labels()[1]:
+        ax.legend()
 
 
 def _pulls(report: Report, ax: Any) -> None:
@@ -228,7 +237,7 @@ def plot_pulls(report: Report, ax: Any = None, bins: int = 31) -> Any:
             law = pull_density(grid, freedom[known])
             ax.plot(grid, law, color="black", linestyle="-", label="law if theory holds")
         ax.set(xlabel="pull", ylabel="density", title=report.network)
-        ax.legend()
+        _legend(ax)
     return ax
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nnft_num.figures import style
+from nnft_num.figures import COLOURS, LINES, style
 from nnft_sym.language.errors import SpecificationError
 
 if TYPE_CHECKING:
@@ -122,12 +122,18 @@ def plot_angles(
             from matplotlib import pyplot
 
             ax = pyplot.subplots(figsize=(4.2, 3.0), layout="constrained")[1]
-        for kernel in listed:
+        for number, kernel in enumerate(listed):
             _second(kernel)
             known = set(kernel.parameters).union(*(net.parameters for net in kernel.networks))
             own = {name: value for name, value in given.items() if name in known}
             curve = kernel.entries(X, pairs, params=own)
-            ax.plot(theta, curve, label=f"{_name(kernel)}, {kernel.networks[0].name}")
+            ax.plot(
+                theta,
+                curve,
+                color=COLOURS[number % len(COLOURS)],
+                linestyle=LINES[number % len(LINES)],
+                label=f"{_name(kernel)}, {kernel.networks[0].name}",
+            )
         ax.set(xlabel=r"angle $\vartheta$", ylabel="kernel", title=rf"$|x| = {radius:g}$")
         ax.set_xticks([0, np.pi / 2, np.pi], labels=["0", r"$\pi/2$", r"$\pi$"])
         ax.legend()

@@ -169,7 +169,7 @@ def require_seen(net: Network) -> None:
         )
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class TangentReport(OrderReport):
     """Derived mean of a tangent kernel against samples, entry by entry over the n·D fields.
 

@@ -125,6 +125,24 @@ class Bibliography:
         """Places in one work that are cited, in one line."""
         return "; ".join(r.place for r in self.references if r.key == key and r.place)
 
+    @property
+    def latex(self) -> str:
+        """Return the list of references as LaTeX, empty if there are none."""
+        items = []
+        for entry in self.entries:
+            place = self.places(entry.key)
+            items.append(
+                rf"\bibitem{{{entry.key}}} {entry.latex}"
+                + (f"; {latex_text(place)}." if place else ".")
+            )
+        body = "\n".join(items)
+        return (
+            f"\\begin{{thebibliography}}{{99}}\n{body}\n\\end{{thebibliography}}" if items else ""
+        )
+
+    def _repr_latex_(self) -> str:
+        return self.latex
+
     def __str__(self) -> str:
         return self.bibtex
 
