@@ -11,7 +11,8 @@ them effectively, the least over the entries.
 S has at most G - 1 directions, and its smallest ones are badly known.  Where the entries have no
 more than ν/4 directions all are used.  Elsewhere V has to be chosen, and choosing it from the S
 that is then inverted would spoil the law: every fourth group chooses the directions of largest
-variance, all others give S.  What lies outside V is not compared; ``rank`` and ``entries`` say so.
+variance, all others give S.  What lies outside V is not compared: a
+disagreement can be found, an agreement of the tensor cannot be stated.
 Bounds on the theory's error and the second-order term of the error are added to the diagonal of S.
 
 Source: [H31].
@@ -51,6 +52,8 @@ class ChiSquare(Shown):
         T²; χ² with ``rank`` degrees of freedom for infinitely many groups.
     rank : int
         r: directions that are compared.
+    present : int
+        Directions in which the sample fluctuates.
     entries : int
         U: distinct entries with a known error.
     unknown : int
@@ -68,6 +71,7 @@ class ChiSquare(Shown):
     order: int
     value: float
     rank: int
+    present: int
     entries: int
     unknown: int
     freedom: float
@@ -87,10 +91,11 @@ class ChiSquare(Shown):
 
     @property
     def verdict(self) -> Verdict:
-        """Disagree below the level, unresolved where the theory is not resolved, else agree."""
+        """Disagree below the level; agree if all directions are compared and resolved."""
         if self.p_value < self.level:
             return Verdict.DISAGREE
-        resolved = self.resolution >= self.required and not np.isnan(self.p_value)
+        whole = self.rank == self.present and not np.isnan(self.p_value)
+        resolved = whole and self.resolution >= self.required
         return Verdict.AGREE if resolved else Verdict.UNRESOLVED
 
     def _table(self) -> Table:
@@ -98,7 +103,8 @@ class ChiSquare(Shown):
             title=f"tensor level, order {self.order}",
             rows=(
                 ("T²", f"{self.value:.4g}"),
-                ("directions", f"{self.rank} of {self.entries} entries"),
+                ("directions", f"{self.rank} of {self.present}"),
+                ("entries", str(self.entries)),
                 ("entries of unknown error", str(self.unknown)),
                 ("degrees of freedom", f"{self.freedom:.4g}"),
                 ("p-value", f"{self.p_value:.3g}"),
@@ -111,8 +117,8 @@ class ChiSquare(Shown):
         if self.rank == 0:
             return f"order {self.order}: no entry with a known error; {self.verdict}"
         return (
-            f"order {self.order}: T2 = {self.value:.4g} in {self.rank} directions of "
-            f"{self.entries} entries, p = {self.p_value:.2g}, resolution "
+            f"order {self.order}: T2 = {self.value:.4g} in {self.rank} of {self.present} "
+            f"directions of {self.entries} entries, p = {self.p_value:.2g}, resolution "
             f"{self.resolution:.3g}; {self.verdict}"
         )
 
@@ -167,13 +173,13 @@ def chi_square(
     errors = np.sqrt(np.sum(deviations**2, axis=1) + added)
     used = known & (errors > 0)
     count = int(used.sum())
-    rank, nu, value, resolution = 0, 0.0, 0.0, 0.0
+    rank, present, nu, value, resolution = 0, 0, 0.0, 0.0, 0.0
     if count:
         unit = errors[used]
         z, t, groups = delta[used] / unit, size[used] / unit, deviations[used] / unit[:, None]
         extra = np.diag(added[used] / unit**2)
         nu = float(min(freedom[used].min(), deviations.shape[1] - 1))
-        directions, covariance, nu = _directions(groups, extra, nu)
+        directions, covariance, nu, present = _directions(groups, extra, nu)
         rank = directions.shape[1]
         if rank:
             inverse = np.linalg.inv(covariance)
@@ -184,6 +190,7 @@ def chi_square(
         order=order,
         value=value,
         rank=rank,
+        present=present,
         entries=count,
         unknown=len(delta) - count,
         freedom=nu,
@@ -193,19 +200,20 @@ def chi_square(
     )
 
 
-def _directions(groups: Floats, extra: Floats, freedom: float) -> tuple[Floats, Floats, float]:
-    """Orthonormal directions, the covariance within them, and its degrees of freedom."""
+def _directions(groups: Floats, extra: Floats, freedom: float) -> tuple[Floats, Floats, float, int]:
+    """Directions, the covariance in them, its degrees of freedom, and how many there are."""
     values, vectors = np.linalg.eigh(groups @ groups.T + extra)
     present = values > _ROUNDING * values[-1]
-    if present.sum() <= max(freedom / _SHARE, 1):
+    number = int(present.sum())
+    if number <= max(freedom / _SHARE, 1):
         directions = vectors[:, present]
-        return directions, directions.T @ (groups @ groups.T + extra) @ directions, freedom
+        return directions, directions.T @ (groups @ groups.T + extra) @ directions, freedom, number
     chosen = np.arange(groups.shape[1]) % 4 == 0
     first, second = _covariance(groups, chosen), _covariance(groups, ~chosen)
     own = freedom * (np.sum(~chosen) - 1) / (groups.shape[1] - 1)
     rank = min(max(int(own / _SHARE), 1), int(np.sum(chosen)) - 1)
     directions = np.linalg.eigh(first + extra)[1][:, ::-1][:, :rank]
-    return directions, directions.T @ (second + extra) @ directions, own
+    return directions, directions.T @ (second + extra) @ directions, own, number
 
 
 def _covariance(groups: Floats, chosen: NDArray[np.bool_]) -> Floats:

@@ -127,5 +127,8 @@ def test_a_wrong_tensor_disagrees_at_the_tensor_level():
     params = dict(N=2, sigma_w=1.0, sigma_v=1.0)
     estimate = nm.correlators(net, X, networks=20_000, rng=0, params=params)
     wrong = nm.check(net, X, estimate=estimate, **(params | {"sigma_w": 1.3}))
-    assert all(whole.verdict == "disagree" for whole in wrong.chi_squares)
+    second, fourth = wrong.chi_squares
+    assert second.verdict == "disagree"
+    # few networks know few directions of order 4: no agreement of the tensor is stated
+    assert (fourth.rank < fourth.present, str(fourth.verdict)) == (True, "unresolved")
     assert "p = " in str(wrong)

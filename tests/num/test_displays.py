@@ -83,6 +83,7 @@ def examples():
         order=4,
         value=9.5,
         rank=5,
+        present=5,
         entries=15,
         unknown=0,
         freedom=127,
