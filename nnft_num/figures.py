@@ -289,7 +289,6 @@ def _panels(sweeps: Sequence[Sweep], titles: Sequence[str]) -> Any:
         panel.set(xscale="log", yscale="log", title=title)
         panel.set_xticks(widths, labels=[str(width) for width in widths])
         panel.set_xticks([], minor=True)
-        panel.yaxis.set_minor_formatter("")
         low, high = panel.get_ylim()
         panel.set_ylim(low, high * (high / low) ** 0.6)
         panel.legend(frameon=False, fontsize="small", loc="upper right")

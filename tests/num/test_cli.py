@@ -61,7 +61,7 @@ def test_derive_prints_latex():
     assert "G^{(2)}" in done.output
     assert "G_c^{(4)}" in done.output
     assert r"\mathbb{E}[\phi'_1\phi'_2] = " in done.output
-    assert "class: K*=0 [PDLT]" in done.output
+    assert "class: K*=0 [PDLT chapter 5]" in done.output
     assert "K* = 0, C_W = 1, C_b = 0 (stable)" in done.output
 
 
