@@ -69,7 +69,7 @@ def test_derive_says_what_cannot_be_derived():
     done = CliRunner().invoke(main, ["derive", "sign(z)"])
     assert done.exit_code == 0, done.output
     assert "E[phi'(z_1)*phi'(z_2)] = 2/(pi*sqrt(K_11*K_22 - K_12**2))" in done.output
-    assert "class: none [PDLT]" in done.output
+    assert "class: none [PDLT chapter 5]" in done.output
     done = CliRunner().invoke(main, ["derive", "log(abs(z))"])
     assert done.exit_code == 0, done.output
     assert done.output.count("not derived: expected an activation that is finite") == 3
