@@ -27,15 +27,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nnft_num import reports
+from nnft_num.chi_squares import ChiSquare, chi_square
 from nnft_num.verdicts import Criterion, Verdict, gaussian_freedom, joined, skewness
 from nnft_sym.language.errors import SpecificationError
+from nnft_sym.language.markup import Shown, Table
 from nnft_sym.tensors import SymmetricTensor, multi_indices
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from nnft_num.estimating import CorrelatorEstimate, Estimate
-    from nnft_sym.correlators import Evaluation
+    from nnft_sym.correlators import Correlator, Evaluation
 
 __all__ = ["OrderReport", "Report", "confront", "rare_entries"]
 
@@ -47,7 +49,7 @@ _ACTIVE = 16
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class OrderReport:
+class OrderReport(Shown):
     """Theory against estimate for one order, entry by entry over the n·D fields.
 
     Parameters
@@ -76,6 +78,10 @@ class OrderReport:
         Size of the sample and number of groups of the jackknife.
     criterion : Criterion
         What is asked of each entry.
+    deviations : ndarray, shape (U, G), or None
+        Deviations of the groups of the sample, whose products are the covariance of the entries.
+    formula : Correlator or None
+        The formula that was evaluated.
     """
 
     order: int
@@ -95,6 +101,42 @@ class OrderReport:
     networks: int
     groups: int
     criterion: Criterion
+    deviations: NDArray[np.float64] | None = None
+    formula: Correlator | None = None
+
+    @property
+    def cites(self) -> tuple[Any, ...]:
+        """What the comparison rests on."""
+        theory = () if self.formula is None else (self.formula,)
+        return (*theory, "E82, BML99, H92", *(() if self.chi_square is None else ("H31",)))
+
+    @cached_property
+    def chi_square(self) -> ChiSquare | None:
+        """All entries at once; None if the covariance between them was not kept.
+
+        Its own level is that of the criterion; the verdicts of the entries do not depend on it.
+        """
+        if self.deviations is None:
+            return None
+        added = self.theory_error.entries**2 + self.floor.entries**2
+        finite = np.isfinite(self.pull.entries) & np.isfinite(self.theory.entries)
+        return chi_square(
+            np.where(finite, self.theory.entries - self.estimate.entries, 0.0),
+            self.deviations,
+            order=self.order,
+            added=np.where(finite, added, 0.0),
+            freedom=self.freedom.entries,
+            size=self.natural.entries if self.vanishes else self.theory.entries,
+            known=finite,
+            level=self.criterion.level,
+            required=self.criterion.resolution,
+        )
+
+    def _table(self) -> Table:
+        return reports.order_table(self)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(order {self.order}: {self.verdict})"
 
     @property
     def vanishes(self) -> bool:
@@ -247,7 +289,7 @@ class OrderReport:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Report:
+class Report(Shown):
     """Theory against a sample of networks, with its verdict.
 
     Parameters
@@ -321,6 +363,17 @@ class Report:
         needed = [n for order in self.orders if (n := order.networks_needed) is not None]
         return max(needed, default=None)
 
+    @property
+    def cites(self) -> tuple[Any, ...]:
+        """What the comparison rests on."""
+        return self.orders
+
+    @property
+    def chi_squares(self) -> tuple[ChiSquare, ...]:
+        """Tensor-level comparisons of the orders whose covariance is known."""
+        found = (order.chi_square for order in self.orders)
+        return tuple(whole for whole in found if whole is not None)
+
     def to_text(self, entries: int = 0) -> str:
         """Terminal table; with ``entries`` also so many of the worst entries of each order."""
         return reports.text(self, entries=entries)
@@ -333,8 +386,23 @@ class Report:
         """LaTeX table (booktabs, siunitx) of the ``rows`` worst entries of each order."""
         return reports.written(reports.latex(self, rows=rows), path)
 
+    def to_html(self, path: str | Path | None = None) -> str:
+        """Page of its own with formulas, tables, figures and references; needs no network."""
+        from nnft_num.pages import report_page
+
+        return reports.written(report_page(self), path)
+
+    def to_latex_document(self, path: str | Path | None = None, rows: int = 8) -> str:
+        """Article with formulas, tables, figures and references, ready for pdflatex."""
+        from nnft_num.documents import report_document
+
+        return reports.written(report_document(self, rows=rows), path)
+
     def plot(self, ax: Any = None) -> Any:
-        """Theory against estimate with error bars; returns the matplotlib axes."""
+        """Theory against estimate with error bars; returns the matplotlib axes.
+
+        Without axes of the caller's a second panel shows the pulls.
+        """
         from nnft_num.figures import plot_report
 
         return plot_report(self, ax)
@@ -346,8 +414,11 @@ class Report:
         orders = ", ".join(f"{order.order}: {order.verdict}" for order in self.orders)
         return f"Report({self.network}: {self.verdict}; orders {orders})"
 
-    def _repr_html_(self) -> str:
-        return reports.html(self)
+    def _table(self) -> Table:
+        return reports.report_table(self)
+
+    def _repr_latex_(self) -> str:
+        return self.to_latex()
 
 
 def confront(
@@ -459,6 +530,8 @@ def _order_report(
         networks=estimate.networks,
         groups=estimate.groups,
         criterion=criterion,
+        deviations=sample.deviations,
+        formula=evaluation.formula,
     )
 
 

@@ -29,12 +29,14 @@ from nnft_num.cumulant_maps import CumulantMap, FieldMap, MetricMap
 from nnft_num.jackknife import jackknife, leave_one_out
 from nnft_num.kstatistics import MAX_ORDER, partitions
 from nnft_num.moments import Moments, moments_from_fields, order_offsets
+from nnft_num.rounding import uncertain
 from nnft_num.routes import ASKED, GIVEN, Route, find_route
 from nnft_num.runs import Provenance
 from nnft_num.sources import Source
 from nnft_num.tails import HEAVY, tail_indices
 from nnft_sym.language.errors import SpecificationError
-from nnft_sym.tensors import SymmetricTensor, multi_indices, rank_of
+from nnft_sym.language.markup import Shown, Table
+from nnft_sym.tensors import SHOWN, SymmetricTensor, multi_indices, rank_of
 
 __all__ = [
     "CorrelatorEstimate",
@@ -64,7 +66,7 @@ class OutputBlock:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class CorrelatorEstimate:
+class CorrelatorEstimate(Shown):
     """Estimate of one correlator over all points and outputs.
 
     Parameters
@@ -142,6 +144,31 @@ class CorrelatorEstimate:
         fields = np.moveaxis(grid, 0, -1) * count + np.array(indices)
         return OutputBlock(mean=self.tensor.gather(fields), error=self.error_tensor.gather(fields))
 
+    def _table(self) -> Table:
+        indices = multi_indices(self.order, self.tensor.dimension)[:SHOWN]
+        rows = tuple(
+            (
+                ",".join(map(str, fields)),
+                uncertain(self.tensor.entries[row], self.error_tensor.entries[row]),
+                f"{self.freedom.entries[row]:.3g}",
+                "heavy tails" if self.heavy_tailed.entries[row] else "",
+            )
+            for row, fields in enumerate(indices.tolist())
+        )
+        more = len(self.tensor) - len(rows)
+        return Table(
+            title=f"estimate of order {self.order}",
+            header=("fields", "estimate", "degrees of freedom", "error bar"),
+            rows=rows,
+            notes=(f"and {more} more",) * bool(more),
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"CorrelatorEstimate(order {self.order}; {self.points} points, "
+            f"{self.outputs_count} outputs)"
+        )
+
     def _dense(self, tensor: SymmetricTensor) -> NDArray[np.float64]:
         if self.outputs_count == 1:
             return tensor.dense
@@ -160,7 +187,7 @@ class _Orders(dict[int, CorrelatorEstimate]):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Estimate:
+class Estimate(Shown):
     """Estimates of the connected correlators of some orders; ``est[k]``, ``est.full[k]``.
 
     Parameters
@@ -262,6 +289,33 @@ class Estimate:
     @cached_property
     def _connected(self) -> Mapping[int, CorrelatorEstimate]:
         return _Orders({order: self._estimate(order, self._cumulants) for order in self.orders})
+
+    source = "E82, BML99"
+
+    def _table(self) -> Table:
+        rows = tuple(
+            (
+                str(order),
+                str(len(own.tensor)),
+                f"{np.max(np.abs(own.tensor.entries)):.4g}",
+                f"{np.max(own.error_tensor.entries):.2g}",
+                str(int(np.sum(own.heavy_tailed.entries))),
+            )
+            for order, own in ((order, self[order]) for order in self.orders)
+        )
+        return Table(
+            title=f"{self.networks} networks at {self.points} points ({self.route.name}, "
+            f"{self.groups} groups)",
+            header=("order", "entries", "largest", "largest error", "heavy-tailed entries"),
+            rows=rows,
+        )
+
+    def __repr__(self) -> str:
+        orders = ", ".join(map(str, self.orders))
+        return (
+            f"Estimate(orders {orders}; {self.points} points, {self.outputs_count} outputs; "
+            f"{self.networks} networks)"
+        )
 
     def __getitem__(self, order: int) -> CorrelatorEstimate:
         return self._connected[order]

@@ -267,6 +267,7 @@ def check(
     precision: str = "single",
     executor: ExecutorLike = None,
     progress: bool | None = None,
+    family: int | None = None,
     params: Mapping[str, Any] | None = None,
     **values: Any,
 ) -> Report:
@@ -286,6 +287,10 @@ def check(
     estimate : Estimate, optional
         An estimate to confront instead of a sample of our own: one output of
         :func:`correlators` or :func:`estimate` at the same points.
+
+    family : int, optional
+        Number of comparisons the level is for, where this report is one of several; that of its
+        own entries if not given.
 
     Returns
     -------
@@ -336,6 +341,7 @@ def check(
         X=points,
         level=level,
         resolution=resolution,
+        family=family,
     )
 
 

@@ -31,6 +31,7 @@ from nnft_num.reading import (
 )
 from nnft_sym.language import evaluate
 from nnft_sym.language.errors import SpecificationError
+from nnft_sym.language.markup import Shown, Table
 
 __all__ = ["FORMAT", "Plan", "recipes"]
 
@@ -41,7 +42,7 @@ _MAX_WIDTH = 2**34
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class Plan(Shown):
     """A sampling plan f_j(x) = sum_i a_ij h_i(x) / sqrt(n_L) + c_j; build with ``from_dict``.
 
     Parameters
@@ -72,6 +73,20 @@ class Plan:
     layers: tuple[Dense | Neurons, ...]
     weights: tuple[DrawRecipe, ...]
     biases: tuple[DrawRecipe | None, ...]
+
+    def _table(self) -> Table:
+        return Table(
+            title="plan",
+            rows=(
+                ("hidden layers", str(len(self.layers))),
+                ("outputs", str(len(self.weights))),
+                ("parameters", ", ".join(self.parameters) or "none"),
+                ("hash", self.hash),
+            ),
+        )
+
+    def __repr__(self) -> str:
+        return f"Plan({len(self.layers)} hidden layers; {self.hash[:12]})"
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Plan:

@@ -5,68 +5,50 @@ A report format is one function here; none of them decides anything.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnft_num.rounding import plain_exponent, uncertain
 from nnft_sym.language.errors import SpecificationError
+from nnft_sym.language.markup import Cell, Judged, Table, latex_text
 
 if TYPE_CHECKING:
     from nnft_num.checking import OrderReport, Report
+    from nnft_num.chi_squares import ChiSquare
     from nnft_num.scaling import Sweep
+    from nnft_num.slopes import Slope
+    from nnft_num.tangent_sweeps import TangentSweep
+    from nnft_num.verdicts import Criterion
 
 __all__ = [
+    "HEADER",
     "at_least",
     "columns",
+    "criterion_text",
     "dataframe",
-    "html",
     "latex",
     "latex_cell",
     "latex_table",
     "latex_text",
     "limited",
+    "order_rows",
+    "order_table",
     "parameters",
+    "report_table",
+    "sweep_table",
     "sweep_text",
+    "tangent_sweep_table",
     "text",
     "uncertain",
     "written",
 ]
 
-_SPECIAL = {
-    "\\": r"\textbackslash{}",
-    "_": r"\_",
-    "%": r"\%",
-    "&": r"\&",
-    "#": r"\#",
-    "$": r"\$",
-    "{": r"\{",
-    "}": r"\}",
-    "^": r"\textasciicircum{}",
-    "~": r"\textasciitilde{}",
-}
 
-
-def uncertain(value: float, error: float) -> str:
-    """Value with its error in brackets, two digits of it: 1.235(12).
-
-    Examples
-    --------
-    >>> uncertain(1.23456, 0.0123), uncertain(1.5e-7, 3e-9)
-    ('1.235(12)', '1.500(30)e-7')
-    """
-    if not (np.isfinite(value) and np.isfinite(error) and error > 0):
-        return f"{value:.4g}"
-    from uncertainties import ufloat
-
-    return _plain_exponent(f"{ufloat(value, error):.2uS}")
-
-
-def _plain_exponent(number: str) -> str:
-    """Exponents as siunitx writes them: e-7 in place of e-07."""
-    return re.sub(r"e([+-])0*(\d)", lambda m: f"e{m[1].strip('+')}{m[2]}", number)
+HEADER = ("order", "entries", "scale", "worst pull", "lowest resolution", "verdict")
+"""What a table of a report says of each order."""
 
 
 def parameters(params: Mapping[str, float]) -> str:
@@ -107,9 +89,10 @@ def text(report: Report, *, entries: int = 0) -> str:
         f"d={dimension}, "
         f"{report.networks:.6g} {report.unit} ({how}, {report.groups} groups)",
         columns(
-            ("order", "entries", "scale", "worst pull", "lowest resolution", "verdict"),
+            HEADER,
             [_line(order) for order in report.orders],
         ),
+        *(_whole(found) for found in report.chi_squares),
         f"verdict: {report.verdict} (family-wise level {criterion.level:g} over "
         f"{_count(criterion.family, 'comparison')}, |pull| beyond "
         f"{float(criterion.limit(1.0, report.groups - 1)):.2f} at {report.groups - 1} degrees of "
@@ -176,7 +159,6 @@ def _line(order: OrderReport) -> tuple[str, ...]:
 
 def sweep_text(sweep: Sweep) -> str:
     """Terminal table of a sweep: one line for each order and width, and the slopes."""
-    criterion = sweep.criterion
     rows = [
         (str(order), str(width), *_line(entry)[2:])
         for order in sweep.orders
@@ -189,29 +171,29 @@ def sweep_text(sweep: Sweep) -> str:
     for slope in sweep.slopes:
         measured = ((str(a.width), str(a)) for a in slope.amplitudes)
         lines += [columns(("width", slope.what), measured), str(slope)]
-    lines.append(
-        f"verdict: {sweep.verdict} (family-wise level {criterion.level:g} over "
-        f"{_count(criterion.family, 'comparison')}; resolution {criterion.resolution:g} asked for)"
-    )
+    lines.append(criterion_text(sweep.verdict, sweep.criterion))
     return "\n".join(lines)
 
 
 def _worst_entries(report: Report, entries: int) -> str:
     rows = [
-        (
-            str(order.order),
-            ",".join(map(str, order.theory.indices[position])),
-            f"{order.theory.entries[position]:.6g}",
-            uncertain(order.estimate.entries[position], order.error.entries[position]),
-            limited(order.pull.entries[position], order.limit.entries[position]),
-            f"{order.resolution.entries[position]:.3g}",
-            str(order.verdicts.entries[position]),
-        )
+        (str(order.order), *_entry(order, position))
         for order in report.orders
         for position in _ranked(order)[:entries]
     ]
     header = ("order", "fields", "theory", "estimate", "pull", "resolution", "verdict")
     return columns(header, rows)
+
+
+def _entry(order: OrderReport, position: int) -> tuple[str, ...]:
+    return (
+        ",".join(map(str, order.theory.indices[position])),
+        f"{order.theory.entries[position]:.6g}",
+        uncertain(order.estimate.entries[position], order.error.entries[position]),
+        limited(order.pull.entries[position], order.limit.entries[position]),
+        f"{order.resolution.entries[position]:.3g}",
+        str(order.verdicts.entries[position]),
+    )
 
 
 def _ranked(order: OrderReport) -> list[int]:
@@ -252,30 +234,92 @@ def dataframe(report: Report) -> Any:
     return pd.concat(tables, ignore_index=True)
 
 
-def html(report: Report) -> str:
-    """Table for notebooks: one row for each order."""
-    import pandas as pd
-
-    header = ("order", "entries", "scale", "worst pull", "lowest resolution", "verdict")
-    frame = pd.DataFrame([_line(order) for order in report.orders], columns=list(header))
-    first, last = text(report).splitlines()[0], text(report).splitlines()[-1]
-    body: str = frame.to_html(index=False, border=0)
-    return f"<p>{_escaped(first)}</p>{body}<p>{_escaped(last)}</p>"
-
-
-def _escaped(line: str) -> str:
-    return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+def report_table(report: Report) -> Table:
+    """Table for notebooks and pages: one row for each order."""
+    lines = text(report).splitlines()
+    return Table(
+        title=lines[0],
+        header=HEADER,
+        rows=order_rows(report),
+        notes=(*(_whole(found) for found in report.chi_squares), lines[-1]),
+    )
 
 
-def latex_text(line: str) -> str:
-    r"""Plain words for LaTeX.
+def order_rows(report: Report) -> tuple[tuple[str | Cell, ...], ...]:
+    """Cells of each order, under ``HEADER``."""
+    return tuple((*_line(order)[:-1], _judged(order)) for order in report.orders)
 
-    Examples
-    --------
-    >>> print(latex_text("sigma_w=50%"))
-    sigma\_w=50\%
-    """
-    return "".join(_SPECIAL.get(character, character) for character in line)
+
+def criterion_text(verdict: str, criterion: Criterion) -> str:
+    """Verdict, and what was asked for."""
+    return (
+        f"verdict: {verdict} (family-wise level {criterion.level:g} over "
+        f"{_count(criterion.family, 'comparison')}; resolution {criterion.resolution:g} asked for)"
+    )
+
+
+def order_table(order: OrderReport, rows: int = 8) -> Table:
+    """The entries of one order with the largest pulls."""
+    ranked = _ranked(order)[:rows]
+    more = len(order.theory) - len(ranked)
+    return Table(
+        title=f"order {order.order}: {order.exactness}",
+        header=("fields", "theory", "estimate", "pull", "resolution", "verdict"),
+        rows=tuple((*_entry(order, p)[:-1], Judged(order.verdicts.entries[p])) for p in ranked),
+        notes=(f"and {more} entries with smaller pulls",) * bool(more),
+    )
+
+
+def _judged(order: OrderReport) -> Judged:
+    return Judged(order.verdict, "; ".join(order.reasons))
+
+
+def _whole(found: ChiSquare) -> str:
+    return f"tensor level, {found}"
+
+
+def sweep_table(sweep: Sweep) -> Table:
+    """Table for notebooks and pages: one row for each order and width, then the powers."""
+    rows: list[tuple[str | Cell, ...]] = [
+        (str(order), str(width), *_line(entry)[2:-1], _judged(entry))
+        for order in sweep.orders
+        for width, entry in sweep.of_order(order).items()
+    ]
+    rows += [(str(slope.order), "all", *_slope_cells(slope)) for slope in sweep.slopes]
+    return Table(
+        title=f"{sweep.network} over widths {', '.join(map(str, sweep.widths))}",
+        header=("order", "width", "scale", "worst pull", "lowest resolution", "verdict"),
+        rows=tuple(rows),
+        notes=(*map(str, sweep.slopes), criterion_text(sweep.verdict, sweep.criterion)),
+    )
+
+
+def _slope_cells(slope: Slope) -> tuple[str | Cell, ...]:
+    known = not np.isnan(slope.value)
+    measured = f"N^{uncertain(slope.value, slope.error)}" if known else "power unresolved"
+    limit = slope.criterion.limit(slope.pull, slope.fit.freedom, slope.fit.skew)
+    return (
+        measured,
+        limited(slope.pull, float(limit)) if known else "unknown",
+        at_least(slope.resolution, slope.criterion.resolution) if known else "unknown",
+        Judged(slope.verdict),
+    )
+
+
+def tangent_sweep_table(sweep: TangentSweep) -> Table:
+    """Table for notebooks and pages: reports at each width, powers and the bias."""
+    rows: list[tuple[str | Cell, ...]] = [
+        ("mean", str(width), *_line(order)[2:-1], _judged(order))
+        for width, report in zip(sweep.widths, sweep.reports, strict=False)
+        for order in report.orders
+    ]
+    rows += [(slope.what, "all", *_slope_cells(slope)) for slope in sweep.slopes]
+    return Table(
+        title=f"tangent kernel ({sweep.parametrisation}) of {sweep.network}",
+        header=("quantity", "width", "scale", "worst pull", "lowest resolution", "verdict"),
+        rows=tuple(rows),
+        notes=(*(() if sweep.bias is None else (str(sweep.bias),)), Judged(sweep.verdict)),
+    )
 
 
 def latex_cell(value: float, digits: str = ".5g") -> str:
@@ -290,7 +334,7 @@ def latex_cell(value: float, digits: str = ".5g") -> str:
         return "{--}"
     if np.isinf(value):
         return r"{$\infty$}" if value > 0 else r"{$-\infty$}"
-    return _plain_exponent(f"{value:{digits}}")
+    return plain_exponent(f"{value:{digits}}")
 
 
 def latex_table(

@@ -19,6 +19,7 @@ from nnft_num.layouts import Layout, Segment
 from nnft_num.moments import Moments, order_offsets
 from nnft_num.sources import RowSource, Source
 from nnft_sym.language.errors import SpecificationError
+from nnft_sym.language.markup import Shown, Table
 
 __all__ = ["Provenance", "Run", "Sums", "environment"]
 
@@ -141,7 +142,7 @@ class Run:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Provenance:
+class Provenance(Shown):
     """Where moments come from.
 
     Parameters
@@ -165,6 +166,24 @@ class Provenance:
     key: tuple[int, int]
     ranges: tuple[tuple[int, int], ...]
     environments: tuple[Mapping[str, str], ...]
+
+    def _table(self) -> Table:
+        versions = (
+            ", ".join(f"{name} {value}" for name, value in own.items()) for own in self.environments
+        )
+        return Table(
+            title="provenance",
+            rows=(
+                ("networks", str(self.networks)),
+                ("ranges", ", ".join(f"{start}-{stop - 1}" for start, stop in self.ranges)),
+                ("key", ", ".join(map(str, self.key))),
+                ("source", self.source.hash),
+                *(("environment", line) for line in versions),
+            ),
+        )
+
+    def __repr__(self) -> str:
+        return f"Provenance({self.networks} networks; source {self.source.hash[:12]})"
 
     def __post_init__(self) -> None:
         ordered = sorted(self.ranges)

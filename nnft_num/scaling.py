@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import comb
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,18 +18,19 @@ from nnft_num.draws import key_from_rng
 from nnft_num.estimating import Estimate, wanted_orders
 from nnft_num.executing import ExecutorLike
 from nnft_num.front import correlators, evaluated, merged, tested_laws
-from nnft_num.slopes import Amplitude, Slope, deviation, fit_slope, projection
+from nnft_num.slopes import Amplitude, Slope, deviation, fit_intercept, fit_slope, projection
 from nnft_num.verdicts import Criterion, Verdict, joined
 from nnft_sym.cumulants import cumulant
 from nnft_sym.kernels import kernel
 from nnft_sym.language.errors import SpecificationError
+from nnft_sym.language.markup import Shown, Table
 from nnft_sym.networks import Network
 
 __all__ = ["Sweep", "counts_of", "sweep", "width_names", "widths_of"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Sweep:
+class Sweep(Shown):
     """Theory against samples over several widths.
 
     Parameters
@@ -80,6 +82,26 @@ class Sweep:
     def verdict(self) -> Verdict:
         """Verdict over all orders."""
         return joined(self.verdict_of(order) for order in self.orders)
+
+    @property
+    def cites(self) -> tuple[Any, ...]:
+        """What the comparisons rest on."""
+        return (*self.reports, "E82, BML99, H92")
+
+    def to_html(self, path: str | Path | None = None) -> str:
+        """Page of its own with tables, figures and references; needs no network."""
+        from nnft_num.pages import sweep_page
+
+        return reports.written(sweep_page(self), path)
+
+    def plot(self) -> Any:
+        """Norms against the width, log-log; returns the matplotlib figure."""
+        from nnft_num.figures import plot_sweeps
+
+        return plot_sweeps([self], [self.network])
+
+    def _table(self) -> Table:
+        return reports.sweep_table(self)
 
     def __str__(self) -> str:
         return reports.sweep_text(self)
@@ -272,6 +294,7 @@ def _slope(
         amplitudes=tuple(amplitudes),
         claimed=claimed,
         fit=fit_slope(amplitudes, resolution=criterion.resolution, correction=correction),
+        intercept=fit_intercept(amplitudes, resolution=criterion.resolution, correction=correction),
         criterion=criterion,
     )
 

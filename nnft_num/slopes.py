@@ -25,6 +25,7 @@ from nnft_num import reports
 from nnft_num.estimating import CorrelatorEstimate
 from nnft_num.tails import effective_freedom
 from nnft_num.verdicts import Criterion, Verdict, gaussian_freedom, skewness
+from nnft_sym.language.markup import Judged, Shown, Table
 from nnft_sym.tensors import SymmetricTensor
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "cut",
     "deviation",
     "fit_first",
+    "fit_intercept",
     "fit_slope",
     "projection",
 ]
@@ -181,7 +183,7 @@ NO_FIT = Fit(value=float("nan"), error=float("nan"), freedom=1.0, skew=0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Slope:
+class Slope(Shown):
     """A measured power of the width against the one that is claimed.
 
     Parameters
@@ -198,6 +200,8 @@ class Slope:
         Slope of log A in log N; NaN if too few widths are resolved.
     criterion : Criterion
         What is asked of the comparison.
+    intercept : Fit
+        log A at N = 1 by the same fit; NaN where it was not fitted.
     """
 
     order: int
@@ -206,6 +210,7 @@ class Slope:
     claimed: float
     fit: Fit
     criterion: Criterion
+    intercept: Fit = NO_FIT
 
     @property
     def value(self) -> float:
@@ -216,6 +221,37 @@ class Slope:
     def error(self) -> float:
         """Standard error of the slope."""
         return self.fit.error
+
+    @property
+    def claimed_intercept(self) -> float:
+        """Log |T| - s log N of the theory T with the power s that is claimed; NaN without T."""
+        known = [a for a in self.amplitudes if a.theory > 0]
+        logs = [np.log(a.theory) - self.claimed * np.log(a.width) for a in known]
+        return float(np.mean(logs)) if logs else float("nan")
+
+    def _table(self) -> Table:
+        pairs = (
+            ("exponent", self.fit, self.claimed),
+            ("intercept log A(N=1)", self.intercept, self.claimed_intercept),
+        )
+        rows = tuple(
+            (
+                name,
+                "unresolved" if np.isnan(fit.value) else reports.uncertain(fit.value, fit.error),
+                "not claimed" if np.isnan(claimed) else f"{claimed:.5g}",
+                "unknown" if np.isnan(fit.value) else f"{(claimed - fit.value) / fit.error:+.2f}",
+            )
+            for name, fit, claimed in pairs
+        )
+        return Table(
+            title=f"power of N of {self.what}",
+            header=("quantity", "measured", "claimed", "pull"),
+            rows=rows,
+            notes=(Judged(self.verdict),),
+        )
+
+    def __repr__(self) -> str:
+        return f"Slope({self})"
 
     @property
     def pull(self) -> float:
@@ -262,7 +298,15 @@ class Slope:
             return f"slope of {self.what}: too few widths are resolved, {remedy}; {self.verdict}"
         return (
             f"slope of {self.what}: {reports.uncertain(self.value, self.error)} against "
-            f"{self.claimed:g}, pull {self.pull:+.2f}; {self.verdict}"
+            f"{self.claimed:g}, pull {self.pull:+.2f}{self._start}; {self.verdict}"
+        )
+
+    @property
+    def _start(self) -> str:
+        if np.isnan(self.intercept.value):
+            return ""
+        return f", intercept {reports.uncertain(self.intercept.value, self.intercept.error)}" + (
+            "" if np.isnan(self.claimed_intercept) else f" against {self.claimed_intercept:.4g}"
         )
 
 
@@ -280,9 +324,30 @@ def fit_slope(amplitudes: Sequence[Amplitude], *, resolution: float, correction:
     >>> round(fit.value, 12), round(fit.error, 4)
     (-1.0, 0.0034)
     """
+    return _fit_logarithms(amplitudes, resolution, correction, first=0)
+
+
+def fit_intercept(
+    amplitudes: Sequence[Amplitude], *, resolution: float, correction: int = 0
+) -> Fit:
+    """Fit the same, and return c, the logarithm of A at N = 1.
+
+    Examples
+    --------
+    >>> points = [Amplitude(width=N, value=3 / N, error=0.01 / N, freedom=127) for N in (1, 2, 4)]
+    >>> round(float(np.exp(fit_intercept(points, resolution=5).value)), 12)
+    3.0
+    """
+    return _fit_logarithms(amplitudes, resolution, correction, first=1)
+
+
+def _fit_logarithms(
+    amplitudes: Sequence[Amplitude], resolution: float, correction: int, *, first: int
+) -> Fit:
     used = [a for a in amplitudes if a.resolution >= resolution and a.value > 0]
     N = np.array([float(a.width) for a in used])
     basis = [np.log(N), np.ones_like(N), *(N ** -float(k + 1) for k in range(correction))]
+    basis.insert(0, basis.pop(first))
     return fit_first(
         basis,
         np.log([a.value for a in used]),

@@ -20,6 +20,7 @@ from nnft_num.plans import Plan
 from nnft_num.routes import find_route
 from nnft_num.rows import Rows
 from nnft_sym.language.errors import SpecificationError
+from nnft_sym.language.markup import Shown, Table
 
 __all__ = ["FORMAT", "PRECISIONS", "RowSource", "Source"]
 
@@ -62,7 +63,7 @@ class RowSource(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Source:
+class Source(Shown):
     """What is sampled: rows of m numbers, each fixed by a key and its index.
 
     Parameters
@@ -101,6 +102,22 @@ class Source:
     params: Mapping[str, float]
     route: str = "parameters"
     precision: str = "double"
+
+    def _table(self) -> Table:
+        points, dimension = self.X.shape
+        return Table(
+            title="source of samples",
+            rows=(
+                ("plan", self.plan.hash),
+                ("points", f"{points} in d={dimension}"),
+                *((name, f"{value:g}") for name, value in self.params.items()),
+                ("route", self.route),
+                ("precision", self.precision),
+            ),
+        )
+
+    def __repr__(self) -> str:
+        return f"Source({len(self.X)} points; route {self.route}; plan {self.plan.hash[:12]})"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "X", self.plan.points(self.X))

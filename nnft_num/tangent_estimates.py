@@ -6,7 +6,7 @@ joint cumulants of the entries, of order 2 their covariance, measure how Θ fluc
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from nnft_num.estimating import CorrelatorEstimate, Estimate, OutputBlock
 from nnft_num.routes import Route
+from nnft_sym.language.markup import Shown, Table
 from nnft_sym.tensors import SymmetricTensor, rank_of
 
 __all__ = ["GRADIENTS", "TangentEstimate"]
@@ -32,7 +33,7 @@ GRADIENTS = Route(
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class TangentEstimate:
+class TangentEstimate(Shown):
     """Estimate of a tangent kernel Θ_ij(x_a, x_b) over all points and outputs.
 
     Parameters
@@ -124,6 +125,11 @@ class TangentEstimate:
 
     def _over_fields(self, entries: NDArray[np.float64]) -> SymmetricTensor:
         return SymmetricTensor(2, self.points * self.outputs_count, entries)
+
+    source = "E82, BML99"
+
+    def _table(self) -> Table:
+        return replace(self.kernel._table(), title=repr(self))
 
     def __repr__(self) -> str:
         return (

@@ -35,6 +35,7 @@ from nnft_num.tangent_estimates import TangentEstimate
 from nnft_num.tangents import evaluated_ntk, require_seen, tangent, tangent_report
 from nnft_num.verdicts import Criterion, Verdict, joined, skewness
 from nnft_sym.language.errors import SpecificationError
+from nnft_sym.language.markup import Shown, Table
 from nnft_sym.networks import Network
 from nnft_sym.tangent import ntk
 from nnft_sym.tensors import SymmetricTensor, rank_of
@@ -92,7 +93,7 @@ class Bias:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class TangentSweep:
+class TangentSweep(Shown):
     """Tangent kernels of sampled networks against theory over several widths.
 
     Parameters
@@ -136,6 +137,14 @@ class TangentSweep:
         """Disagree if any report or slope does, else unresolved if any is, else agree."""
         found = [report.verdict for report in self.reports]
         return joined([*found, *(slope.verdict for slope in self.slopes)])
+
+    @property
+    def cites(self) -> tuple[Any, ...]:
+        """What the comparisons rest on."""
+        return ("J18", *self.reports, *self.estimates)
+
+    def _table(self) -> Table:
+        return reports.tangent_sweep_table(self)
 
     def __str__(self) -> str:
         title = f"tangent kernel ({self.parametrisation}) of {self.network}"

@@ -169,7 +169,7 @@ def require_seen(net: Network) -> None:
         )
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class TangentReport(OrderReport):
     """Derived mean of a tangent kernel against samples, entry by entry over the n·D fields.
 
@@ -338,6 +338,7 @@ def tangent_report(
             remedy="estimate with nm.tangent at the points of the theory",
         )
     unseen = leaps(net)
+    formula = ntk(net, parametrisation=parametrisation)  # type: ignore[arg-type]
     groups, found = estimate.entries.groups, estimate.kernel
     diagonal = np.abs(theory.gather(np.arange(theory.dimension)[:, None].repeat(2, axis=1)))
     finite = np.isfinite(diagonal)
@@ -360,10 +361,12 @@ def tangent_report(
         sparse=none.map(lambda own: (rare_entries(found, groups) & (natural > 0)) | bool(unseen)),
         floor=none,
         natural=SymmetricTensor(2, theory.dimension, natural),
-        exactness=str(ntk(net, parametrisation=parametrisation).exactness),  # type: ignore[arg-type]
+        exactness=str(formula.exactness),
         networks=estimate.networks,
         groups=groups,
         criterion=criterion,
+        deviations=found.deviations,
+        formula=formula,
         unseen=unseen,
     )
     return Report(

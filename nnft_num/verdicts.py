@@ -30,6 +30,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtrit
 
 from nnft_sym.language.errors import SpecificationError
+from nnft_sym.language.markup import Shown, Table
 
 __all__ = [
     "Criterion",
@@ -109,7 +110,7 @@ def skewness(deviations: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Criterion:
+class Criterion(Shown):
     """What is asked of each comparison of a family.
 
     Parameters
@@ -144,6 +145,16 @@ class Criterion:
                 came=f"level={self.level}, resolution={self.resolution}, family={self.family}",
                 remedy="use level=0.01, resolution=5",
             )
+
+    def _table(self) -> Table:
+        return Table(
+            title="criterion",
+            rows=(
+                ("family-wise level", f"{self.level:g}"),
+                ("comparisons", str(self.family)),
+                ("resolution asked for", f"{self.resolution:g}"),
+            ),
+        )
 
     def limit(
         self, pull: ArrayLike, freedom: ArrayLike, skew: ArrayLike = 0.0

@@ -16,7 +16,10 @@ from .activations import Tanh as Tanh
 from .architectures import mlp as mlp
 from .architectures import neurons as neurons
 from .architectures import shallow as shallow
+from .citations import Bibliography as Bibliography
+from .citations import cite as cite
 from .correlators import Correlator as Correlator
+from .correlators import Evaluation as Evaluation
 from .cumulants import cumulant as cumulant
 from .densities import Ball as Ball
 from .densities import Gaussian as Gaussian
@@ -42,10 +45,13 @@ from .literature import gauss_net as gauss_net
 from .literature import relu_net as relu_net
 from .literature import scalar_field_net as scalar_field_net
 from .networks import Network as Network
+from .recursions import FixedPoints as FixedPoints
 from .recursions import fixed_points as fixed_points
+from .tables import ActivationTable as ActivationTable
 from .tables import activation_table as activation_table
 from .tangent import ntk as ntk
 from .tensors import SymmetricTensor as SymmetricTensor
+from .universality import Criticality as Criticality
 from .universality import criticality as criticality
 from .vectors import dot as dot
 from .vectors import inputs as inputs

@@ -15,6 +15,8 @@ import sympy as sp
 from nnft_sym.formulas import from_sympy, to_sympy
 from nnft_sym.language import parse
 from nnft_sym.language.errors import SpecificationError
+from nnft_sym.language.markup import Shown, Table
+from nnft_sym.mathml import Formula
 
 __all__ = [
     "GELU",
@@ -45,7 +47,7 @@ _CATALOGUE: dict[str, Callable[..., Activation]] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Activation:
+class Activation(Shown):
     """A non-linearity φ(z).
 
     Parameters
@@ -127,6 +129,16 @@ class Activation:
         """Whether φ refers to the variance of its argument."""
         return VARIANCE in self.expression.free_symbols
 
+    @property
+    def formula(self) -> Formula:
+        """φ(z)."""
+        return Formula(sp.latex(self.expression), str(self.expression))
+
+    def _table(self) -> Table:
+        source = (("source", self.source),) if self.source else ()
+        shown = Formula(rf"\phi(z) = {self.formula.source}", f"phi(z) = {self.formula.text}")
+        return Table(title=self.name, rows=(("activation", shown), *source))
+
     def __repr__(self) -> str:
         return f"Activation({self.name}: {self.expression})"
 
@@ -194,7 +206,7 @@ def Cos() -> Activation:
 @_named
 def Sin() -> Activation:
     """Sine sin(z)."""
-    return Activation(expression=sp.sin(Z), name="Sin", source="")
+    return Activation(expression=sp.sin(Z), name="Sin", source="PDLT chapter 5")
 
 
 @_named
@@ -212,14 +224,14 @@ def NormalisedExp() -> Activation:
 @_named
 def Tanh() -> Activation:
     """Hyperbolic tangent tanh(z)."""
-    return Activation(expression=sp.tanh(Z), name="Tanh", source="")
+    return Activation(expression=sp.tanh(Z), name="Tanh", source="PDLT chapter 5")
 
 
 @_named
 def GELU() -> Activation:
     """Gaussian error linear unit z Φ(z)."""
     expression = Z * (1 + sp.erf(Z / sp.sqrt(2))) / 2
-    return Activation(expression=expression, name="GELU", source="")
+    return Activation(expression=expression, name="GELU", source="HG16")
 
 
 @_named

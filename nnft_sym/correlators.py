@@ -27,12 +27,14 @@ from nnft_sym.expectation.precise.evaluator import PreciseEvaluator
 from nnft_sym.expectation.precise.numbers import exact
 from nnft_sym.expectation.variables import expanded_determinants
 from nnft_sym.language.errors import AccuracyError, InfiniteMomentError, SpecificationError
+from nnft_sym.language.markup import Shown, Table
 from nnft_sym.layered_networks import read_layers
+from nnft_sym.mathml import aligned
 from nnft_sym.networks import Network
 from nnft_sym.parameters import in_symbols, number_of
 from nnft_sym.point_functions import Evaluator, PointFunction
-from nnft_sym.printing import correlator_latex
-from nnft_sym.tensors import SymmetricTensor, multi_indices
+from nnft_sym.printing import correlator_html, correlator_latex
+from nnft_sym.tensors import SHOWN, SymmetricTensor, multi_indices
 
 __all__ = ["Correlator", "Evaluation", "OutputTerm"]
 
@@ -68,7 +70,7 @@ class OutputTerm:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluation:
+class Evaluation(Shown):
     """A correlator over n points and D outputs in numbers, each with an error bound.
 
     Parameters
@@ -79,6 +81,8 @@ class Evaluation:
         n and D.
     exactness : Exactness
         What the numbers leave out beyond ``errors``.
+    formula : Correlator or None
+        What was evaluated.
     """
 
     values: SymmetricTensor
@@ -86,6 +90,7 @@ class Evaluation:
     points: int
     outputs: int
     exactness: Exactness
+    formula: Correlator | None = None
 
     @cached_property
     def dense(self) -> NDArray[np.float64]:
@@ -93,6 +98,25 @@ class Evaluation:
         order = self.values.order
         shape = (self.points,) if self.outputs == 1 else (self.points, self.outputs)
         return self.values.dense.reshape(shape * order)
+
+    def _table(self) -> Table:
+        indices = multi_indices(self.values.order, self.values.dimension)[:SHOWN]
+        rows = tuple(
+            (",".join(map(str, row)), f"{self.values[tuple(row)]}", f"{self.errors[tuple(row)]}")
+            for row in indices.tolist()
+        )
+        return Table(
+            title=repr(self),
+            header=("fields", "value", "error bound"),
+            rows=rows,
+            notes=(f"and {len(self.values) - len(rows)} more",) * (len(self.values) > len(rows)),
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"Evaluation(order {self.values.order}, {self.points} points, {self.outputs} outputs: "
+            f"{self.exactness})"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,6 +188,13 @@ class Correlator:
             for order in sorted(orders):
                 lines += [line for line in law.steps(order) if line not in lines]
         return tuple(lines)
+
+    @property
+    def cites(self) -> tuple[Any, ...]:
+        """What else it rests on: the networks, and the rules that give the moments."""
+        needed = self._moment_orders().items()
+        rules = (law.source(order) for law, orders in needed for order in sorted(orders))
+        return (*self.networks, *dict.fromkeys(rules))
 
     def _moment_orders(self) -> dict[Any, set[int]]:
         needed: dict[Any, set[int]] = {}
@@ -330,6 +361,7 @@ class Correlator:
             points=n,
             outputs=self.outputs,
             exactness=self.exactness,
+            formula=self,
         )
 
     def _patterns(
@@ -379,6 +411,7 @@ class Correlator:
             points=n,
             outputs=self.outputs,
             exactness=self.exactness,
+            formula=self,
         )
 
     def tensor(
@@ -710,8 +743,10 @@ class Correlator:
         return correlator_latex(self)
 
     def _repr_latex_(self) -> str:
-        lines = r" \\ ".join(f"& {line}" for line in self.latex().splitlines())
-        return rf"$\displaystyle \begin{{aligned}} {lines} \end{{aligned}}$"
+        return aligned(self.latex().splitlines())
+
+    def _repr_html_(self) -> str:
+        return correlator_html(self)
 
     def __repr__(self) -> str:
         names = " + ".join(network.name for network in self.networks)

@@ -86,7 +86,7 @@ def cumulant(net: Network, order: int) -> Correlator:
         name=rf"G_c^{{({order})}}" if order > 2 else rf"G^{{({order})}}",
         networks=(net,),
         terms=tuple(terms),
-        source=", ".join(dict.fromkeys(filter(None, ("HMS20", "Y19", net.source)))),
+        source=", ".join(dict.fromkeys(filter(None, ("HMS20 section 3", "Y19", net.source)))),
         derivation=(
             r"G_c^{(n)} = N^{1-n/2}\,\kappa(a\,h(x_1), \dots, a\,h(x_n))"
             r"\quad\text{(cumulants of independent neurons add)}",

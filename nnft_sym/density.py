@@ -16,6 +16,8 @@ from typing import ClassVar, Self
 import sympy as sp
 
 from nnft_sym.combinatorics import cumulant_from_moments
+from nnft_sym.language.markup import Shown, Table
+from nnft_sym.mathml import Formula
 
 __all__ = ["Density", "Draw"]
 
@@ -38,7 +40,7 @@ class Draw:
 
 
 @dataclass(frozen=True)
-class Density(ABC):
+class Density(Shown, ABC):
     """A parameter density with its event shape.
 
     ``dimension`` is the number of components of one event: 1 for densities of independent
@@ -57,6 +59,28 @@ class Density(ABC):
         """The density's parameters, in the order of its constructor."""
         values = (getattr(self, field.name) for field in fields(self))
         return tuple(value for value in values if isinstance(value, sp.Expr))
+
+    @property
+    def formula(self) -> Formula:
+        r"""Name and parameters as a formula.
+
+        Examples
+        --------
+        >>> from nnft_sym.densities import Uniform
+        >>> print(Uniform(-1, 1).formula.source)
+        \mathrm{Uniform}(\mathrm{low}=-1,\ \mathrm{high}=1)
+        """
+        values = ((field.name, getattr(self, field.name)) for field in fields(self))
+        inner = r",\ ".join(rf"\mathrm{{{name}}}={sp.latex(value)}" for name, value in values)
+        return Formula(rf"\mathrm{{{type(self).__name__}}}({inner})", str(self))
+
+    def _table(self) -> Table:
+        moments = [("dimension of an event", str(self.dimension))] * (self.dimension > 1)
+        rows = [
+            (name, Formula(sp.latex(value), str(value)))
+            for name, value in (("mean", self.moment(1)), ("variance", self.cumulant(2)))
+        ]
+        return Table(title=type(self).__name__, rows=(("density", self.formula), *moments, *rows))
 
     @property
     def conditions(self) -> tuple[tuple[sp.Expr, str], ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
+from nnft_sym.language.markup import Shown, Table
+
 __all__ = ["Exactness", "Kind"]
 
 
@@ -17,7 +19,7 @@ class Kind(IntEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Exactness:
+class Exactness(Shown):
     """Exact closed form, exact integral evaluated numerically, or truncated at 1/n^k.
 
     Parameters
@@ -58,6 +60,13 @@ class Exactness:
         if self.kind is Kind.TRUNCATED:
             return min(self, other, key=lambda exactness: exactness.power or 0)
         return self
+
+    def _table(self) -> Table:
+        return Table(title="exactness", rows=((self.kind.name.lower(), str(self)),))
+
+    def __repr__(self) -> str:
+        power = "" if self.power is None else f", power={self.power}"
+        return f"Exactness({self.kind.name}{power})"
 
     def __str__(self) -> str:
         if self.kind is Kind.EXACT:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from nnft_sym.exactness import Exactness
 from nnft_sym.kernels import kernel
 from nnft_sym.language.errors import InfiniteMomentError, SpecificationError
+from nnft_sym.language.markup import Shown, Table
 from nnft_sym.layered_networks import read_layers
 from nnft_sym.networks import Network
 from nnft_sym.tangent import ntk
@@ -23,7 +24,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class KernelMatrices:
+class KernelMatrices(Shown):
     """Kernel and tangent kernel over n points, of one output.
 
     Parameters
@@ -41,6 +42,30 @@ class KernelMatrices:
     kernel_error: float
     tangent_error: float
     exactness: Exactness
+
+    def _table(self) -> Table:
+        named = (
+            ("kernel", self.kernel, self.kernel_error),
+            ("tangent kernel", self.tangent, self.tangent_error),
+        )
+        rows = tuple(
+            (name, f"{len(matrix)} x {len(matrix)}", *_span(np.diag(matrix)), f"{error:.1e}")
+            for name, matrix, error in named
+        )
+        header = ("matrix", "shape", "smallest at one point", "largest at one point", "error bound")
+        return Table(
+            title="kernel matrices",
+            header=header,
+            rows=rows,
+            notes=(str(self.exactness), "error bounds relative to the tangent kernel's diagonal"),
+        )
+
+    def __repr__(self) -> str:
+        return f"KernelMatrices({len(self.kernel)} points: {self.exactness})"
+
+
+def _span(values: Floats) -> tuple[str, str]:
+    return f"{values.min():.6g}", f"{values.max():.6g}"
 
 
 def kernel_matrices(

@@ -97,7 +97,7 @@ def _infinite_width(net: Network) -> Correlator:
         networks=(net,),
         terms=tuple(terms),
         limitation=Exactness.truncated(1),
-        source="PDLT",
+        source="PDLT chapter 4",
         derivation=(r"K^{(l+1)}_{ab} = C_b + C_W\,E[\phi_a\phi_b]_{K^{(l)}}",),
     )
 

@@ -23,7 +23,7 @@ def gauss_net(*, outputs: int = 1) -> Network:
     >>> gauss_net().parameters
     ('N', 'sigma_b', 'sigma_v', 'sigma_w')
     """
-    return shallow(NormalisedExp(), outputs=outputs, name="Gauss-net", source="HMS20")
+    return shallow(NormalisedExp(), outputs=outputs, name="Gauss-net", source="HMS20 section 2.3")
 
 
 def erf_net(*, outputs: int = 1) -> Network:
@@ -36,7 +36,7 @@ def erf_net(*, outputs: int = 1) -> Network:
     >>> erf_net().parameters
     ('N', 'sigma_b', 'sigma_v', 'sigma_w')
     """
-    return shallow(Erf(), outputs=outputs, name="Erf-net", source="W96")
+    return shallow(Erf(), outputs=outputs, name="Erf-net", source="W96, HMS20 section 2.3")
 
 
 def relu_net(*, outputs: int = 1) -> Network:
@@ -49,7 +49,7 @@ def relu_net(*, outputs: int = 1) -> Network:
     >>> relu_net().parameters
     ('N', 'sigma_b', 'sigma_v', 'sigma_w')
     """
-    return shallow(ReLU(), outputs=outputs, name="ReLU-net", source="CS09")
+    return shallow(ReLU(), outputs=outputs, name="ReLU-net", source="CS09, HMS20 section 2.3")
 
 
 def cos_net(*, outputs: int = 1) -> Network:
@@ -65,7 +65,7 @@ def cos_net(*, outputs: int = 1) -> Network:
     ('N', 'sigma_v', 'sigma_w')
     """
     phase = Uniform(-sp.pi, sp.pi)
-    return shallow(Cos(), bias=phase, outputs=outputs, name="Cos-net", source="H21")
+    return shallow(Cos(), bias=phase, outputs=outputs, name="Cos-net", source="H21 section 4")
 
 
 def scalar_field_net(d: int = 1, *, outputs: int = 1) -> Network:
@@ -102,5 +102,5 @@ def scalar_field_net(d: int = 1, *, outputs: int = 1) -> Network:
         readout=Gaussian(0, 1),
         outputs=outputs,
         name=f"scalar-field net, d={d}",
-        source="H21",
+        source="H21, D23 section 4",
     )

@@ -19,7 +19,9 @@ import sympy as sp
 
 from nnft_sym.activations import Activation
 from nnft_sym.density import Density
+from nnft_sym.drawing import network_svg, network_table
 from nnft_sym.language.errors import SpecificationError
+from nnft_sym.language.markup import Shown, Table
 from nnft_sym.parameters import number_of, unified
 from nnft_sym.vectors import Vector
 
@@ -170,7 +172,7 @@ Layer = Dense | Neurons
 
 
 @dataclass(frozen=True, kw_only=True)
-class Network:
+class Network(Shown):
     """An ensemble of networks (φ_θ, P(θ)).
 
     Parameters
@@ -230,6 +232,11 @@ class Network:
         if isinstance(first, Neurons):
             return len(first.inputs)
         return first.inputs
+
+    @property
+    def cites(self) -> tuple[Any, ...]:
+        """What else it rests on: the activations."""
+        return tuple(layer.activation for layer in self.layers if isinstance(layer, Dense))
 
     @property
     def symbols(self) -> tuple[sp.Symbol, ...]:
@@ -336,6 +343,16 @@ class Network:
                 remedy="match the points to the network, or make the network for their dimension",
             )
         return array
+
+    def drawing(self) -> str:
+        """Return a drawing of the architecture as SVG."""
+        return network_svg(self)
+
+    def _table(self) -> Table:
+        return network_table(self)
+
+    def _repr_html_(self) -> str:
+        return f"<figure>{self.drawing()}</figure>{self._table().html}"
 
     def __repr__(self) -> str:
         widths = ", ".join(map(str, self.widths))

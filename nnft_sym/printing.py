@@ -1,4 +1,4 @@
-"""LaTeX of correlators: pure functions from records to text."""
+"""LaTeX and HTML of correlators: pure functions from records to text."""
 
 from __future__ import annotations
 
@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
+from nnft_sym.citations import cite
 from nnft_sym.combinatorics import Partition
 from nnft_sym.expectation.law import NeuronLaw
 from nnft_sym.expectation.variables import covariance
 from nnft_sym.language.errors import NotDerivedError
+from nnft_sym.language.markup import Table
+from nnft_sym.mathml import formulas_html, mathml
 from nnft_sym.point_functions import MomentPolynomial, PointFunction, moment_symbol
 from nnft_sym.tangent_functions import TangentFunction
 
 if TYPE_CHECKING:
     from nnft_sym.correlators import Correlator, OutputTerm
 
-__all__ = ["correlator_latex", "words_in_latex"]
+__all__ = ["correlator_html", "correlator_latex", "words_in_latex"]
 
 WRITTEN_OUT = 3
 """Permutations beyond which a sum is printed by its first member and the number of terms."""
@@ -65,8 +68,23 @@ def correlator_latex(correlator: Correlator) -> str:
         functions = (t.function for t in correlator.terms if t.function.law == law)
         own = [line for function in functions for line in _meanings(function)]
         own += _covariances(law, correlator.order)
-        lines += [line for line in map(partial(_marked, correlator, law), own) if line not in lines]
-    return "\n".join(lines)
+        lines += map(partial(_marked, correlator, law), own)
+    return "\n".join(dict.fromkeys(lines))
+
+
+def correlator_html(correlator: Correlator) -> str:
+    """Formulas in MathML, then what they leave out, where they are from and how they follow."""
+    networks = " + ".join(network.name for network in correlator.networks)
+    rows = [
+        ("network", networks),
+        ("exactness", str(correlator.exactness)),
+        ("source", ", ".join(map(str, cite(correlator).references)) or "your own network"),
+        ("parameters", ", ".join(correlator.parameters) or "none"),
+    ]
+    facts = Table(title=f"{networks}, order {correlator.order}", rows=tuple(rows))
+    steps = "".join(f"<li>{mathml(step)}</li>" for step in correlator.steps)
+    why = f"<details><summary>derivation</summary><ol>{steps}</ol></details>" if steps else ""
+    return formulas_html(correlator.latex().splitlines()) + facts.html + why
 
 
 def _covariances(law: NeuronLaw, order: int) -> list[str]:

@@ -15,6 +15,7 @@ from nnft_sym.activations import Activation, Z
 from nnft_sym.expectation.averages import Average
 from nnft_sym.expectation.slopes import pieces_at, weak_derivative
 from nnft_sym.language.errors import NotDerivedError, SpecificationError
+from nnft_sym.language.markup import Shown, Table
 from nnft_sym.roots import Root, find_roots
 
 __all__ = ["FixedPoint", "FixedPoints", "VarianceRecursion", "fixed_points", "over_bracket"]
@@ -164,7 +165,7 @@ class FixedPoint:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FixedPoints:
+class FixedPoints(Shown):
     """All fixed points found, and what was searched.
 
     Parameters
@@ -182,7 +183,28 @@ class FixedPoints:
     points: tuple[FixedPoint, ...]
     every: bool
     searched: str
-    source: str = "PDLT"
+    source: str = "PDLT chapter 5"
+
+    def _table(self) -> Table:
+        rows = tuple(
+            (
+                f"{p.K:.10g} ± {p.K_error:.1g}",
+                f"{p.parallel:.6g}",
+                f"{p.perpendicular:.6g}",
+                p.stability,
+            )
+            for p in self.points
+        )
+        return Table(
+            title="every K is a fixed point" if self.every else repr(self),
+            header=("K*", "chi parallel", "chi perpendicular", "stability"),
+            rows=rows,
+            notes=(f"searched: {self.searched}", f"source: {self.source}"),
+        )
+
+    def __repr__(self) -> str:
+        found = ", ".join(f"{point.K:.6g} {point.stability}" for point in self.points)
+        return f"FixedPoints({found or 'every K' * self.every or 'none'})"
 
 
 def fixed_points(

@@ -17,6 +17,7 @@ from nnft_sym.expectation.jump_law import slope_law
 from nnft_sym.expectation.variables import covariance
 from nnft_sym.language.errors import InfiniteMomentError, NotDerivedError, SpecificationError
 from nnft_sym.laws import first_layer_law
+from nnft_sym.mathml import mathml
 from nnft_sym.universality import Criticality, criticality
 
 __all__ = ["ActivationRow", "ActivationTable", "activation_table"]
@@ -75,6 +76,12 @@ class ActivationTable:
 
     rows: tuple[ActivationRow, ...]
 
+    @property
+    def cites(self) -> tuple[Any, ...]:
+        """What the rows rest on."""
+        rows = ((row.activation, row.criticality or "") for row in self.rows)
+        return ("J18", *(part for row in rows for part in row))
+
     def latex(self, path: str | Path | None = None) -> str:
         """Return a booktabs tabular to input in a paper, and write it to ``path`` if given.
 
@@ -97,13 +104,17 @@ class ActivationTable:
         return {sp.latex(s): sp.latex(m) for s, m in _abbreviations().items() if s in used}
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{title}</th>" for title in _COLUMNS)
+        head = "".join(f"<th>{_in_mathml(title)}</th>" for title in _COLUMNS)
         body = "".join(
-            "<tr>" + "".join(f"<td>{cell}</td>" for cell in _cells(row)) + "</tr>"
+            "<tr>" + "".join(f"<td>{_in_mathml(cell)}</td>" for cell in _cells(row)) + "</tr>"
             for row in self.rows
         )
-        where = ", ".join(f"${name} = {meaning}$" for name, meaning in self.abbreviations.items())
+        named = (mathml(f"{name} = {meaning}") for name, meaning in self.abbreviations.items())
+        where = ", ".join(named)
         return f"<table><tr>{head}</tr>{body}</table>" + (f"<p>with {where}</p>" if where else "")
+
+    def _repr_latex_(self) -> str:
+        return self.latex()
 
     def __repr__(self) -> str:
         return f"ActivationTable({', '.join(row.activation.name for row in self.rows)})"
@@ -212,3 +223,9 @@ def _abbreviations() -> dict[sp.Symbol, sp.Expr]:
 
 def _abbreviated(expression: sp.Expr) -> sp.Expr:
     return expression.subs([(meaning, symbol) for symbol, meaning in _abbreviations().items()])
+
+
+def _in_mathml(cell: str) -> str:
+    """A cell of words and formulas in dollars, for HTML."""
+    parts = cell.split("$")
+    return "".join(mathml(part) if number % 2 else part for number, part in enumerate(parts))

@@ -20,8 +20,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nnft_sym.language.errors import SpecificationError
+from nnft_sym.language.markup import Shown, Table
 
 __all__ = ["SymmetricTensor", "multi_indices", "multiplicities", "rank_of"]
+
+SHOWN = 12
+"""Entries that a tensor shows of itself."""
 
 
 @lru_cache(maxsize=128)
@@ -86,7 +90,7 @@ def rank_of(indices: ArrayLike, dimension: int) -> NDArray[np.intp]:
 
 
 @dataclass(frozen=True, eq=False)
-class SymmetricTensor:
+class SymmetricTensor(Shown):
     """A totally symmetric tensor T_{i_1...i_k} held by its unique entries.
 
     Parameters
@@ -319,6 +323,17 @@ class SymmetricTensor:
             dense = np.moveaxis(np.tensordot(rows, dense, axes=(1, axis)), 0, axis)
         table = multi_indices(self.order, len(rows))
         return SymmetricTensor(self.order, len(rows), dense[tuple(table.T)])
+
+    def _table(self) -> Table:
+        indices = multi_indices(self.order, self.dimension)[:SHOWN]
+        rows = ((",".join(map(str, row)), f"{self[tuple(row)]}") for row in indices.tolist())
+        more = len(self.entries) - len(indices)
+        return Table(
+            title=repr(self),
+            header=("indices", "entry"),
+            rows=tuple(rows),
+            notes=(f"and {more} more",) * bool(more),
+        )
 
     def __repr__(self) -> str:
         return (

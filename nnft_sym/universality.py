@@ -10,6 +10,8 @@ import sympy as sp
 from nnft_sym.activations import Activation, Z
 from nnft_sym.expectation.slopes import pieces_at
 from nnft_sym.language.errors import SpecificationError
+from nnft_sym.language.markup import Shown, Table
+from nnft_sym.mathml import aligned, formulas_html
 from nnft_sym.printing import words_in_latex
 from nnft_sym.recursions import RANGE, VarianceRecursion, over_bracket
 from nnft_sym.roots import Root, Search, find_roots
@@ -53,7 +55,7 @@ class CriticalPoint:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Criticality:
+class Criticality(Shown):
     """The universality class of an activation and its critical points.
 
     Parameters
@@ -91,6 +93,11 @@ class Criticality:
     reason: str = ""
 
     @property
+    def cites(self) -> tuple[Any, ...]:
+        """What else it rests on: the activation."""
+        return (self.activation,)
+
+    @property
     def point(self) -> CriticalPoint | None:
         """The critical point that defines the class, None if there is none."""
         return self.points[0] if self.universality not in ("none", "line") else None
@@ -117,8 +124,29 @@ class Criticality:
         return "\n".join([*lines, *self.steps])
 
     def _repr_latex_(self) -> str:
-        lines = r" \\ ".join(f"& {line}" for line in self.latex().splitlines())
-        return rf"$\displaystyle \begin{{aligned}} {lines} \end{{aligned}}$"
+        return aligned(self.latex().splitlines())
+
+    def _repr_html_(self) -> str:
+        return self._table().html + formulas_html(self.steps)
+
+    def _table(self) -> Table:
+        rows = tuple(
+            (
+                "every K" if point.K is None else f"{point.K}",
+                f"{point.C_W}",
+                f"{point.C_b}",
+                f"{max(point.K_error, point.C_W_error, point.C_b_error):.1g}",
+                point.stability,
+            )
+            for point in self.points
+        )
+        notes = (self.reason, f"searched: {self.searched}", f"source: {self.source}")
+        return Table(
+            title=f"{self.activation.name}: {self.universality}",
+            header=("K*", "C_W", "C_b", "error bound", "stability"),
+            rows=rows,
+            notes=tuple(note for note in notes if note.split(": ")[-1]),
+        )
 
     def __repr__(self) -> str:
         where = "" if self.point is None else f"; {self.point}"
@@ -252,7 +280,7 @@ def _record(
         universality=universality,
         points=points,
         searched=searched,
-        source="PDLT",
+        source="PDLT chapter 5",
         steps=steps,
         reason=reason,
     )

@@ -15,6 +15,7 @@ from nnft_sym.activations import VARIANCE, Activation, Z
 from nnft_sym.expectation.cubature.moments import Values
 from nnft_sym.expectation.cubature.reach import PointFunction, find_reach
 from nnft_sym.language.errors import AccuracyError, SpecificationError
+from nnft_sym.language.markup import Shown, Table
 
 __all__ = ["MehlerSeries"]
 
@@ -32,7 +33,7 @@ _SEEN, _GOLDEN = 9.0, 0.6180339887498949
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class MehlerSeries:
+class MehlerSeries(Shown):
     r"""E[φ_a(u) φ_b(v)] as a power series in the correlation ρ of u and v.
 
     .. math:: E[\phi_a(u)\,\phi_b(v)] = \sum_{n=0}^\infty c_n(a)\, c_n(b)\, \rho^n, \qquad
@@ -66,6 +67,22 @@ class MehlerSeries:
     coefficients: Floats
     norms: Floats
     errors: Floats
+
+    def _table(self) -> Table:
+        terms, functions = self.coefficients.shape
+        return Table(
+            title="Mehler series",
+            rows=(
+                ("functions", str(functions)),
+                ("terms", str(terms)),
+                ("largest error bound of coefficients", f"{np.max(self.errors):.1e}"),
+            ),
+            notes=("source: M66",),
+        )
+
+    def __repr__(self) -> str:
+        terms, functions = self.coefficients.shape
+        return f"MehlerSeries({functions} functions, {terms} terms)"
 
     @classmethod
     def of(cls, phi: Any, variances: Sequence[float], terms: int = 64) -> MehlerSeries:

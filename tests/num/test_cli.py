@@ -65,7 +65,7 @@ def test_derive_prints_latex():
     assert r"\Theta^{(1)}_{12} = K_{12}" in done.output
     assert r"W = K(1-2BK)^{-1}" in done.output
     assert r"\Delta^{-1/2}\left(W_{12} W_{34} + W_{13} W_{24} + W_{14} W_{23}\right)" in done.output
-    assert "class: K*=0 [PDLT]" in done.output
+    assert "class: K*=0 [PDLT chapter 5]" in done.output
     assert "K* = 0, C_W = 1, C_b = 0 (stable)" in done.output
 
 
@@ -73,7 +73,7 @@ def test_derive_says_what_cannot_be_derived():
     done = CliRunner().invoke(main, ["derive", "sign(z)"])
     assert done.exit_code == 0, done.output
     assert "E[phi'(z_1)*phi'(z_2)] = 2/(pi*sqrt(K_11*K_22 - K_12**2))" in done.output
-    assert "class: none [PDLT]" in done.output
+    assert "class: none [PDLT chapter 5]" in done.output
     done = CliRunner().invoke(main, ["derive", "log(abs(z))"])
     assert done.exit_code == 0, done.output
     assert done.output.count("not derived: expected an activation that is finite") == 3

@@ -49,7 +49,10 @@ def derive(factors: tuple[sp.Expr, ...]) -> ClosedForm | None:
             r"\,\Gamma\!\left(\tfrac{i+1}{2}\right) K_{11}^{i/2}"
         )
         return SymbolicForm(
-            points=1, in_determinants=expression, source="CS09", steps=(_sides(halves[0]), step)
+            points=1,
+            in_determinants=expression,
+            source="CS09 equation 1",
+            steps=(_sides(halves[0]), step),
         )
     angle = sp.atan2(sp.sqrt(determinant(1, 2)), covariance(1, 2))
     expression = _shortest(_two_points(halves[0], halves[1]))
@@ -66,7 +69,7 @@ def derive(factors: tuple[sp.Expr, ...]) -> ClosedForm | None:
     return _ArccosineForm(
         points=2,
         in_determinants=expression.xreplace({_ANGLE: angle}),
-        source="CS09",
+        source="CS09 equation 1",
         steps=steps,
         at_zero=tuple(factor.xreplace({Z: sp.Integer(0)}) for factor in factors),
         one_point=tuple(_one_point(half, covariance(1, 1)) for half in halves),

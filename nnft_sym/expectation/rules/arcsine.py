@@ -29,7 +29,9 @@ def derive(factors: tuple[sp.Expr, ...]) -> ClosedForm | None:
     offsets = sp.Mul(*(offset for offset, _, _ in parsed))
     if len(factors) == 1:
         step = r"z \to -z:\quad E[\mathrm{erf}(cz)] = 0"
-        return SymbolicForm(points=1, in_determinants=offsets, source="W96", steps=(step,))
+        return SymbolicForm(
+            points=1, in_determinants=offsets, source="W96 equation 11", steps=(step,)
+        )
     (_, a, c), (_, b, e) = parsed
     norm = sp.sqrt(1 + 2 * c**2 * covariance(1, 1)) * sp.sqrt(1 + 2 * e**2 * covariance(2, 2))
     arcsine = 2 * sp.asin(2 * c * e * covariance(1, 2) / norm) / sp.pi
@@ -50,7 +52,7 @@ def derive(factors: tuple[sp.Expr, ...]) -> ClosedForm | None:
         rf"\text{{ where }} E[\phi_1\phi_2] = E[\phi_1]\,E[\phi_2] = {sp.latex(offsets)}",
     )
     return SymbolicForm(
-        points=2, in_determinants=offsets + a * b * arcsine, source="W96", steps=steps
+        points=2, in_determinants=offsets + a * b * arcsine, source="W96 equation 11", steps=steps
     )
 
 

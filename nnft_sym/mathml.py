@@ -1,0 +1,67 @@
+"""Formulas in pages without a network: LaTeX as MathML, which browsers render themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+__all__ = ["Formula", "aligned", "formulas_html", "mathml"]
+
+
+@lru_cache(maxsize=4096)
+def mathml(latex: str, *, block: bool = False) -> str:
+    r"""Return a formula as MathML.
+
+    Examples
+    --------
+    >>> mathml("K_{12}")[-61:]
+    '<msub><mi>K</mi><mrow><mn>12</mn></mrow></msub></mrow></math>'
+    """
+    from latex2mathml.converter import convert
+
+    return str(convert(latex, display="block" if block else "inline"))
+
+
+def formulas_html(lines: Iterable[str]) -> str:
+    """One displayed formula below the other."""
+    body = "".join(f"<div>{mathml(line, block=True)}</div>" for line in lines)
+    return f'<div class="nnft-formulas" style="overflow-x:auto;text-align:left">{body}</div>'
+
+
+def aligned(lines: Iterable[str]) -> str:
+    r"""Lines of LaTeX as one formula.
+
+    Examples
+    --------
+    >>> aligned(["a = 1", "b"])
+    '$\\displaystyle \\begin{aligned} & a = 1 \\\\ & b \\end{aligned}$'
+    """
+    body = r" \\ ".join(f"& {line}" for line in lines)
+    return rf"$\displaystyle \begin{{aligned}} {body} \end{{aligned}}$"
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A formula as a cell of a table.
+
+    Parameters
+    ----------
+    source : str
+        LaTeX, without dollars.
+    text : str
+        The same in plain letters.
+    """
+
+    source: str
+    text: str
+
+    @property
+    def html(self) -> str:
+        """MathML."""
+        return mathml(self.source)
+
+    @property
+    def latex(self) -> str:
+        """In dollars."""
+        return f"${self.source}$"

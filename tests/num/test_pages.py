@@ -1,0 +1,100 @@
+"""Pages and articles of reports: whole, self-contained, and readable by browser and LaTeX."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+import nnft_num as nm
+import nnft_sym as nn
+from tests.num.test_displays import Balanced
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+NO_BROWSER = "chromium is not installed"
+NO_LATEX = "pdflatex is not installed"
+
+
+@pytest.fixture(scope="module")
+def report():
+    net = nn.shallow("erf(z)", outputs=2, name="R&D_net 50% <b>")
+    return nm.check(
+        net, [[-1.0], [0.5]], networks=4000, rng=0, N=2, sigma_w=1, sigma_b=0.5, sigma_v=1
+    )
+
+
+@pytest.fixture(scope="module")
+def sweep():
+    return nm.sweep(nn.cos_net(), [0.0, 1.0], (1, 2), networks=4000, rng=0, sigma_w=1, sigma_v=1)
+
+
+def test_page_is_whole_and_needs_no_network(report, sweep):
+    for page in (report.to_html(), sweep.to_html()):
+        parser = Balanced(void={"meta"})
+        parser.feed(page)
+        assert not parser.open
+        outside = re.findall(r"(?:src|href)=\"(?!#)[^\"]*|url\((?!#)[^)]*|@import", page)
+        assert not outside
+        assert not re.search(r"<(script|link|iframe|img)\b", page)
+    page = report.to_html()
+    assert page.count("<math") > 10
+    assert page.count("<svg") == 3
+    for word in ("[W96]", "@inproceedings{W96", "exact closed form", "R&amp;D_net"):
+        assert word in page
+
+
+def test_pages_are_the_same_on_every_run(report, tmp_path):
+    first = report.to_html(tmp_path / "page.html")
+    assert first == report.to_html() == (tmp_path / "page.html").read_text("utf-8")
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason=NO_BROWSER)
+def test_a_browser_draws_the_page_and_its_formulas(report, tmp_path):
+    from matplotlib.image import imread
+
+    path = tmp_path / "page.html"
+    report.to_html(path)
+    command = [
+        *(CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"),
+        *(f"--user-data-dir={tmp_path / 'profile'}", "--window-size=1000,2400"),
+    ]
+    shot = tmp_path / "page.png"
+    subprocess.run(
+        [*command, f"--screenshot={shot}", path.as_uri()],
+        capture_output=True,
+        timeout=120,
+        check=True,
+    )
+    pixels = imread(shot)[..., :3]
+    dark = pixels.min(axis=2) < 0.5
+    assert pixels.shape[:2] == (2400, 1000)
+    assert dark.any(axis=1).sum() > 800
+    assert 0.01 < dark.mean() < 0.3
+    # the blue of neurons and of verdicts that agree
+    blue = np.abs(pixels - np.array([0x56, 0xB4, 0xE9]) / 255).max(axis=2) < 0.02
+    assert blue.sum() > 500
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason=NO_LATEX)
+def test_article_compiles_with_all_references(report, tmp_path):
+    source = tmp_path / "article.tex"
+    report.to_latex_document(source)
+    command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", source.name]
+    for _ in range(2):
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120, check=False)
+        log = done.stdout.decode(errors="replace")
+        assert done.returncode == 0, log[-2000:]
+    assert "undefined" not in log
+    assert (tmp_path / "article.pdf").stat().st_size > 50_000
+
+
+def test_article_says_what_the_report_says(report):
+    text = report.to_latex_document(rows=2)
+    assert text.count(r"\bibitem") == len(nn.cite(report).keys) > 5
+    assert rf"Verdict: {report.verdict}" in text
+    assert text.count(r"\formula{") > 6
+    assert "<b>" not in text
+    assert "R\\&D\\_net" in text
