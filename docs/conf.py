@@ -1,0 +1,80 @@
+"""Sphinx configuration: warnings are errors, notebooks are executed, mathematics needs no network."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import jupyter_server_mathjax
+
+project = "nnft"
+author = "The nnft developers"
+copyright = "The nnft developers"
+release = version = importlib.metadata.version("nnft")
+
+extensions = [
+    "myst_nb",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "sphinx_copybutton",
+    "sphinxcontrib.bibtex",
+]
+nitpicky = False
+exclude_patterns = ["_build"]
+html_theme = "furo"
+html_title = "nnft"
+html_static_path = ["_build/assets"]
+
+# MathJax is copied from its package into the pages, so that they render without a network.
+mathjax_path = "mathjax/MathJax.js?config=TeX-AMS-MML_HTMLorMML-full,Safe"
+mathjax2_config = {
+    "tex2jax": {"inlineMath": [["\\(", "\\)"]], "displayMath": [["\\[", "\\]"]]},
+    "HTML-CSS": {
+        "availableFonts": [],
+        "imageFont": None,
+        "preferredFont": None,
+        "webFont": "STIX-Web",
+    },
+    "showMathMenu": False,
+}
+
+myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+nb_execution_mode = os.environ.get("NNFT_DOCS_NOTEBOOKS", "cache")
+nb_execution_timeout = 600
+nb_execution_raise_on_error = True
+nb_merge_streams = True
+
+autosummary_generate = True
+autodoc_typehints = "none"
+numpydoc_show_class_members = False
+numpydoc_xref_param_type = False
+
+bibtex_bibfiles = ["../nnft_sym/references.bib"]
+bibtex_default_style = "unsrt"
+
+_KEY = re.compile(r"\[((?:[A-Z][A-Za-z]*\d{2}|PDLT))\](?!_)")
+
+
+def _cite(
+    app: Any, what: str, name: str, obj: object, options: object, lines: list[str]
+) -> None:
+    """Turn the keys of docstrings, [W96], into citations."""
+    lines[:] = [_KEY.sub(r":cite:`\1`", line) for line in lines]
+
+
+def _bundle_mathjax(app: Any, config: object) -> None:
+    static = Path(jupyter_server_mathjax.__file__).parent / "static"
+    shutil.copytree(static, Path(app.srcdir, "_build/assets/mathjax"), dirs_exist_ok=True)
+
+
+def setup(app: Any) -> None:
+    """Connect the citations and the bundle."""
+    app.connect("config-inited", _bundle_mathjax)
+    app.connect("autodoc-process-docstring", _cite)
