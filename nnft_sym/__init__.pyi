@@ -27,6 +27,8 @@ from .densities import Uniform as Uniform
 from .density import Density as Density
 from .exactness import Exactness as Exactness
 from .expectation.mehler import MehlerSeries as MehlerSeries
+from .joint import KernelMatrices as KernelMatrices
+from .joint import kernel_matrices as kernel_matrices
 from .kernels import kernel as kernel
 from .language.errors import AccuracyError as AccuracyError
 from .language.errors import InfiniteMomentError as InfiniteMomentError
