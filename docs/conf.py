@@ -6,10 +6,16 @@ import importlib.metadata
 import os
 import re
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
 import jupyter_server_mathjax
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import figures
+import public_names
 
 project = "nnft"
 author = "The nnft developers"
@@ -26,7 +32,8 @@ extensions = [
     "sphinxcontrib.bibtex",
 ]
 nitpicky = False
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "examples"]
+templates_path = ["_templates"]
 html_theme = "furo"
 html_title = "nnft"
 html_static_path = ["_build/assets"]
@@ -51,7 +58,7 @@ nb_execution_timeout = 600
 nb_execution_raise_on_error = True
 nb_merge_streams = True
 
-autosummary_generate = True
+autosummary_generate = ["api/theory.rst", "api/simulation.rst"]
 autodoc_typehints = "none"
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
@@ -74,7 +81,26 @@ def _bundle_mathjax(app: Any, config: object) -> None:
     shutil.copytree(static, Path(app.srcdir, "_build/assets/mathjax"), dirs_exist_ok=True)
 
 
+def _generate(app: Any, config: object) -> None:
+    """Write the pages of the public names, without those of names that are gone, and the figures."""
+    folder = Path(app.srcdir, "api")
+    folder.mkdir(exist_ok=True)
+    keep = {"theory.rst", "simulation.rst"}
+    for package, stem, title in (
+        ("nnft_sym", "theory", "Theory: nnft_sym"),
+        ("nnft_num", "simulation", "Simulation: nnft_num"),
+    ):
+        for names in public_names.grouped(package).values():
+            keep |= {f"{package}.{name}.rst" for name in names}
+        Path(folder, f"{stem}.rst").write_text(public_names.page(package, title), encoding="utf-8")
+    for path in folder.glob("*.rst"):
+        if path.name not in keep:
+            path.unlink()
+    figures.draw_all(Path(app.srcdir, "_build/figures"))
+
+
 def setup(app: Any) -> None:
-    """Connect the citations and the bundle."""
+    """Connect the citations, the bundle and what is generated."""
     app.connect("config-inited", _bundle_mathjax)
+    app.connect("config-inited", _generate)
     app.connect("autodoc-process-docstring", _cite)
