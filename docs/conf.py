@@ -57,6 +57,7 @@ nb_execution_mode = os.environ.get("NNFT_DOCS_NOTEBOOKS", "cache")
 nb_execution_timeout = 600
 nb_execution_raise_on_error = True
 nb_merge_streams = True
+suppress_warnings = ["myst-nb.lexer"] if nb_execution_mode == "off" else []
 
 autosummary_generate = ["api/theory.rst", "api/simulation.rst"]
 autodoc_typehints = "none"
@@ -67,13 +68,23 @@ bibtex_bibfiles = ["../nnft_sym/references.bib"]
 bibtex_default_style = "unsrt"
 
 _KEY = re.compile(r"\[((?:[A-Z][A-Za-z]*\d{2}|PDLT))\](?!_)")
+_VERBATIM = re.compile(r"(``.+?``|`[^`]+`)")
 
 
-def _cite(
-    app: Any, what: str, name: str, obj: object, options: object, lines: list[str]
-) -> None:
-    """Turn the keys of docstrings, [W96], into citations."""
-    lines[:] = [_KEY.sub(r":cite:`\1`", line) for line in lines]
+def _marked(text: str) -> str:
+    """Text with keys, [W96], as citations and the bars of |x| as bars, not as substitutions."""
+    return _KEY.sub(r":cite:`\1`", re.sub(r"(?<!\\)\|", r"\|", text))
+
+
+def _mark(app: Any, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """Mark up docstrings, which are written to be read as they stand; examples are left alone."""
+    example = False
+    for number, line in enumerate(lines):
+        example = bool(line.strip()) and (example or line.lstrip().startswith(">>>"))
+        if not example:
+            parts = _VERBATIM.split(line)
+            parts[::2] = [_marked(part) for part in parts[::2]]
+            lines[number] = "".join(parts)
 
 
 def _bundle_mathjax(app: Any, config: object) -> None:
@@ -90,8 +101,7 @@ def _generate(app: Any, config: object) -> None:
         ("nnft_sym", "theory", "Theory: nnft_sym"),
         ("nnft_num", "simulation", "Simulation: nnft_num"),
     ):
-        for names in public_names.grouped(package).values():
-            keep |= {f"{package}.{name}.rst" for name in names}
+        keep |= {f"{package}.{name}.rst" for name in public_names.described(package)}
         Path(folder, f"{stem}.rst").write_text(public_names.page(package, title), encoding="utf-8")
     for path in folder.glob("*.rst"):
         if path.name not in keep:
@@ -103,4 +113,4 @@ def setup(app: Any) -> None:
     """Connect the citations, the bundle and what is generated."""
     app.connect("config-inited", _bundle_mathjax)
     app.connect("config-inited", _generate)
-    app.connect("autodoc-process-docstring", _cite)
+    app.connect("autodoc-process-docstring", _mark)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-__all__ = ["GROUPS", "PREFIXES", "grouped", "page"]
+__all__ = ["GROUPS", "PREFIXES", "described", "grouped", "page", "shared"]
 
 PREFIXES = {"nnft_sym": "nn", "nnft_num": "nm"}
 
@@ -73,11 +73,25 @@ def grouped(package: str) -> dict[str, list[str]]:
     return result
 
 
+def shared(package: str) -> list[str]:
+    """Public names of the simulation that are those of the theory, and described there."""
+    if package == "nnft_sym":
+        return []
+    return sorted(set(_origins("nnft_sym")) & set(_origins(package)))
+
+
+def described(package: str) -> list[str]:
+    """Public names with a page of their own."""
+    return sorted(set(_origins(package)) - set(shared(package)))
+
+
 def page(package: str, title: str) -> str:
     """A page in reStructuredText with a table of names for each group."""
+    own = set(described(package))
     lines = [title, "=" * len(title), "", f".. currentmodule:: {package}", ""]
     for heading, names in grouped(package).items():
         lines += [heading, "-" * len(heading), "", ".. autosummary::", "   :toctree: .", ""]
-        lines += [f"   {name}" for name in names]
-        lines.append("")
+        lines += [*(f"   {name}" for name in names if name in own), ""]
+    for name in shared(package):
+        lines += [f"``{PREFIXES[package]}.{name}`` is :class:`nnft_sym.{name}`.", ""]
     return "\n".join(lines)
