@@ -1,4 +1,4 @@
-"""Sphinx configuration: warnings are errors, notebooks are executed, mathematics needs no network."""
+"""Sphinx configuration: notebooks are executed, and mathematics needs no network."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _bundle_mathjax(app: Any, config: object) -> None:
 
 
 def _generate(app: Any, config: object) -> None:
-    """Write the pages of the public names, without those of names that are gone, and the figures."""
+    """Write the pages of the public names, and only those, and the figures."""
     folder = Path(app.srcdir, "api")
     folder.mkdir(exist_ok=True)
     keep = {"theory.rst", "simulation.rst"}

@@ -51,7 +51,13 @@ def frames() -> Figure:
     """Two frames of one theory, and what connects them."""
     figure, axis = _blank(8.2, 3.3)
     _box(
-        axis, 0.2, 1.9, 2.7, 1.1, "parameter space\n$\\theta\\sim P(\\theta)$,  $f_\\theta(x)$", BLUE
+        axis,
+        0.2,
+        1.9,
+        2.7,
+        1.1,
+        "parameter space\n$\\theta\\sim P(\\theta)$,  $f_\\theta(x)$",
+        BLUE,
     )
     _box(axis, 5.3, 1.9, 2.7, 1.1, "function space\n$f\\sim e^{-S[f]}$", ORANGE)
     _box(

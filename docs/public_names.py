@@ -58,9 +58,7 @@ def grouped(package: str) -> dict[str, list[str]]:
     origins = _origins(package)
     result: dict[str, list[str]] = {title: [] for title in GROUPS[package]}
     for name in sorted(origins, key=str.casefold):
-        titles = [
-            title for title, modules in GROUPS[package].items() if origins[name] in modules
-        ]
+        titles = [title for title, modules in GROUPS[package].items() if origins[name] in modules]
         if len(titles) != 1:
             raise ValueError(
                 f"{package}.{name}, of the module {origins[name]}, has the groups {titles} in "
