@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import jupyter_server_mathjax
+from pybtex.plugin import register_plugin
+from pybtex.style.formatting.unsrt import Style
+from pybtex.style.labels import BaseLabelStyle
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -36,12 +39,17 @@ exclude_patterns = ["_build", "examples"]
 templates_path = ["_templates"]
 html_theme = "furo"
 html_title = "nnft"
-html_static_path = ["_build/assets"]
+html_static_path = ["_build/assets", "_static"]
+html_css_files = ["site.css"]
 
 # MathJax is copied from its package into the pages, so that they render without a network.
 mathjax_path = "mathjax/MathJax.js?config=TeX-AMS-MML_HTMLorMML-full,Safe"
 mathjax2_config = {
-    "tex2jax": {"inlineMath": [["\\(", "\\)"]], "displayMath": [["\\[", "\\]"]]},
+    "tex2jax": {
+        "inlineMath": [["\\(", "\\)"]],
+        "displayMath": [["\\[", "\\]"]],
+        "processClass": "math|output_area",  # pages of MyST are to be left alone elsewhere
+    },
     "HTML-CSS": {
         "availableFonts": [],
         "imageFont": None,
@@ -53,6 +61,7 @@ mathjax2_config = {
 
 myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
+myst_update_mathjax = False
 nb_execution_mode = os.environ.get("NNFT_DOCS_NOTEBOOKS", "cache")
 nb_execution_timeout = 600
 nb_execution_raise_on_error = True
@@ -65,7 +74,24 @@ numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
 
 bibtex_bibfiles = ["../nnft_sym/references.bib"]
-bibtex_default_style = "unsrt"
+bibtex_default_style = "keys"
+
+
+class _KeyLabels(BaseLabelStyle):
+    """References are cited by their keys, as in docstrings and reports."""
+
+    def format_labels(self, sorted_entries: Any) -> Any:
+        for entry in sorted_entries:
+            yield entry.key
+
+
+class _KeyStyle(Style):
+    """The plain style, with keys."""
+
+    default_label_style = _KeyLabels
+
+
+register_plugin("pybtex.style.formatting", "keys", _KeyStyle)
 
 _KEY = re.compile(r"\[((?:[A-Z][A-Za-z]*\d{2}|PDLT))\](?!_)")
 _VERBATIM = re.compile(r"(``.+?``|`[^`]+`)")
