@@ -13,6 +13,7 @@ __all__ = ["GROUPS", "PREFIXES", "described", "grouped", "page", "shared"]
 
 PREFIXES = {"nnft_sym": "nn", "nnft_num": "nm"}
 
+# Titles, and the modules or packages whose public names they hold.
 GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     "nnft_sym": {
         "Networks": ("architectures", "networks", "vectors"),
@@ -21,7 +22,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         "Densities": ("densities", "density"),
         "Correlators": ("kernels", "cumulants", "correlators", "exactness", "joint"),
         "Tangent kernels, criticality, tables": ("tangent", "recursions", "universality", "tables"),
-        "Expansions and tensors": ("expectation.mehler", "tensors"),
+        "Expansions and tensors": ("expectation", "tensors"),
         "Errors": ("language.errors",),
     },
     "nnft_num": {
@@ -58,7 +59,11 @@ def grouped(package: str) -> dict[str, list[str]]:
     origins = _origins(package)
     result: dict[str, list[str]] = {title: [] for title in GROUPS[package]}
     for name in sorted(origins, key=str.casefold):
-        titles = [title for title, modules in GROUPS[package].items() if origins[name] in modules]
+        titles = [
+            title
+            for title, modules in GROUPS[package].items()
+            if any(f"{origins[name]}.".startswith(f"{module}.") for module in modules)
+        ]
         if len(titles) != 1:
             raise ValueError(
                 f"{package}.{name}, of the module {origins[name]}, has the groups {titles} in "
