@@ -48,7 +48,6 @@ mathjax2_config = {
     "tex2jax": {
         "inlineMath": [["\\(", "\\)"]],
         "displayMath": [["\\[", "\\]"]],
-        "processClass": "math|output_area",  # pages of MyST are to be left alone elsewhere
     },
     "HTML-CSS": {
         "availableFonts": [],
