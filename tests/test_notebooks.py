@@ -21,3 +21,10 @@ def test_notebook_is_stored_without_outputs(path):
         if cell["cell_type"] == "code":
             assert cell["outputs"] == []
             assert cell["execution_count"] is None
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_is_a_tutorial_of_the_documentation(path):
+    tutorials = path.parents[1] / "docs" / "tutorials"
+    assert (tutorials / path.name).resolve() == path.resolve()
+    assert path.stem in (tutorials / "index.md").read_text(encoding="utf-8").split()
