@@ -1,3 +1,8 @@
+from .actions.action import Action as Action
+from .actions.action import action as action
+from .actions.at_points import ActionAtPoints as ActionAtPoints
+from .actions.construction import action_from_cumulants as action_from_cumulants
+from .actions.construction import cumulant_symbols as cumulant_symbols
 from .activations import GELU as GELU
 from .activations import Abs as Abs
 from .activations import Activation as Activation
@@ -25,6 +30,8 @@ from .densities import Rademacher as Rademacher
 from .densities import Sphere as Sphere
 from .densities import Uniform as Uniform
 from .density import Density as Density
+from .diagrams.amplitude import Amplitude as Amplitude
+from .diagrams.diagram import Diagram as Diagram
 from .exactness import Exactness as Exactness
 from .expectation.mehler import MehlerSeries as MehlerSeries
 from .kernels import kernel as kernel
