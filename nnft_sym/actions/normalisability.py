@@ -29,6 +29,12 @@ __all__ = ["Normalisability", "normalisability", "worst_direction"]
 NEGLIGIBLE = 1e-12
 """Share of the largest entry below which a value is put down to rounding."""
 
+LARGEST_MATRIX = 130
+"""Monomials of half the degree up to which a sum of squares is sought."""
+
+PROJECTIONS = 400
+"""Steps of that search."""
+
 STARTS = 24
 """Random directions from which the local search starts, besides the axes."""
 
@@ -105,7 +111,7 @@ def _decision(tensor: SymmetricTensor, value: float, tolerance: float) -> tuple[
         return None, f"{name} vanishes in a direction found, where lower couplings decide"
     if tensor.dimension <= 2:
         return True, f"{name} >= {value:.4g} > 0 at all critical directions"
-    bound = _sum_of_squares_bound(tensor)
+    bound = _sum_of_squares_bound(tensor, aim=0.1 * value)
     if bound > tolerance:
         return True, f"{name} >= {bound:.4g} > 0 in all directions, as a sum of squares"
     starts = STARTS + tensor.dimension
@@ -173,14 +179,31 @@ def _local_minima(tensor: SymmetricTensor) -> NDArray[np.float64]:
     return np.vstack([minima, -minima])
 
 
-def _sum_of_squares_bound(tensor: SymmetricTensor) -> float:
-    """Lowest eigenvalue of the form as a matrix over normalised monomials of half the degree."""
+def _sum_of_squares_bound(tensor: SymmetricTensor, aim: float) -> float:
+    """Lowest eigenvalue of a matrix M with T u^k = vᵀ M v, M sought with eigenvalues >= aim.
+
+    Such M form an affine space; projections onto it and onto the matrices with eigenvalues of at
+    least the aim alternate.  Every M visited is in the space, so any positive bound is a proof.
+    """
     k, m = tensor.order, tensor.dimension
-    if k % 2:
-        return -np.inf
     half = multi_indices(k // 2, m)
+    if k % 2 or len(half) > LARGEST_MATRIX:
+        return -np.inf
     left = np.repeat(half[:, None], len(half), axis=1)
     right = np.repeat(half[None, :], len(half), axis=0)
+    monomial = rank_of(np.concatenate([left, right], axis=-1), m)
     roots = np.sqrt(SymmetricTensor(k // 2, m, np.zeros(len(half))).multiplicities)
-    matrix = tensor.gather(np.concatenate([left, right], axis=-1)) * np.outer(roots, roots)
-    return float(np.linalg.eigvalsh(matrix)[0])
+    weights = np.outer(roots, roots)
+    norms = np.bincount(monomial.ravel(), (weights**2).ravel())
+    target = tensor.multiplicities * tensor.entries
+    matrix = tensor.entries[monomial] * weights
+    best = -np.inf
+    for _ in range(PROJECTIONS):
+        eigenvalues, vectors = np.linalg.eigh(matrix)
+        best = max(best, float(eigenvalues[0]))
+        if best > aim / 2:
+            break
+        raised = (vectors * np.maximum(eigenvalues, aim)) @ vectors.T
+        current = np.bincount(monomial.ravel(), (weights * raised).ravel())
+        matrix = raised + ((target - current) / norms)[monomial] * weights
+    return best
