@@ -152,6 +152,12 @@ def _tensor(k: int, value: Any) -> SymmetricTensor:
             )
         return value
     array = np.asarray(value)
+    if array.dtype.kind not in "iufO":
+        raise SpecificationError(
+            expected=f"real numbers or expressions for the cumulant {k}",
+            came=f"entries of type {array.dtype}",
+            remedy="check its source",
+        )
     if array.ndim == 0:
         return SymmetricTensor(k, 1, boxed([value]) if array.dtype == object else array.reshape(1))
     if array.ndim != k:
@@ -159,12 +165,6 @@ def _tensor(k: int, value: Any) -> SymmetricTensor:
             expected=f"an array with {k} axes for the cumulant {k}",
             came=f"shape {array.shape}",
             remedy="pass one axis for each index",
-        )
-    if array.dtype.kind not in "iufO":
-        raise SpecificationError(
-            expected=f"real numbers or expressions for the cumulant {k}",
-            came=f"entries of type {array.dtype}",
-            remedy="check its source",
         )
     return SymmetricTensor.from_dense(array)
 

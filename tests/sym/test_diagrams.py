@@ -56,9 +56,7 @@ def weights_by_logarithm(valences, legs):
         power = sum(power.coeff(scale, d) * scale**d for d in range(degree + 1))
         logarithm += sp.Rational((-1) ** (j + 1), j) * power
     polynomial = sp.Poly(sp.expand(logarithm).coeff(scale, degree), *variables)
-    return polynomial.coeff_monomial(
-        sp.Mul(*(marks[k] ** counts[k] for k in kinds)) * source**legs
-    )
+    return polynomial.coeff_monomial(sp.Mul(*(marks[k] ** counts[k] for k in kinds)) * source**legs)
 
 
 @pytest.mark.parametrize("valences", [(4,), (6,), (4, 4), (3, 3), (3, 4), (3, 3, 4)], ids=str)
@@ -83,7 +81,9 @@ def canonical(kinds, ends, lines):
     return best
 
 
-@pytest.mark.parametrize(("valences", "legs"), [((4,), 2), ((4, 4), 2), ((3, 3), 4), ((3, 3, 4), 0)])
+@pytest.mark.parametrize(
+    ("valences", "legs"), [((4,), 2), ((4, 4), 2), ((3, 3), 4), ((3, 3, 4), 0)]
+)
 def test_symmetry_factors_count_wick_contractions(valences, legs):
     owners = [v for v, k in enumerate(valences) for _ in range(k)]
     outside = len(valences)
