@@ -3,6 +3,11 @@ from .actions.action import action as action
 from .actions.at_points import ActionAtPoints as ActionAtPoints
 from .actions.construction import action_from_cumulants as action_from_cumulants
 from .actions.construction import cumulant_symbols as cumulant_symbols
+from .actions.local_couplings import fit_local_couplings as fit_local_couplings
+from .actions.local_couplings import local_couplings as local_couplings
+from .actions.local_couplings import running_coupling as running_coupling
+from .actions.local_responses import local_response as local_response
+from .actions.six_points import six_point_prediction as six_point_prediction
 from .activations import GELU as GELU
 from .activations import Abs as Abs
 from .activations import Activation as Activation

@@ -18,6 +18,7 @@ from nnft_sym.actions.expansions import Graded, bare_correlators
 from nnft_sym.actions.frames import Frame
 from nnft_sym.actions.identities import schwinger_dyson_defects
 from nnft_sym.actions.normalisability import Normalisability, normalisability
+from nnft_sym.actions.perturbation import PerturbativeCorrelators
 from nnft_sym.actions.polynomials import form, recentred
 from nnft_sym.diagrams.contraction import boxed
 from nnft_sym.exactness import Exactness
@@ -27,47 +28,13 @@ from nnft_sym.tensors import SymmetricTensor
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ActionAtPoints", "Density", "PerturbativeCorrelators"]
+__all__ = ["ActionAtPoints", "Density"]
 
 Density = Literal["action", "edgeworth"]
 """The exponentiated action e^{-S}, or the Edgeworth density; they differ at the next order."""
 
 OFF_SUPPORT = 1e-8
 """Share of a field outside the range of a projected covariance that is put down to rounding."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class PerturbativeCorrelators(Mapping[int, SymmetricTensor]):
-    """Connected correlators computed from couplings: {n: G_c⁽ⁿ⁾} and each order by itself.
-
-    Parameters
-    ----------
-    order : int
-        k: computed through N^{-k}.
-    by_order : mapping of (int, Fraction) to SymmetricTensor
-        The term of order N^{-p} of G_c⁽ⁿ⁾ by (n, p); n = 0 is log ∫ e^{-S}.
-    """
-
-    order: int
-    by_order: Mapping[tuple[int, Fraction], SymmetricTensor]
-
-    def __getitem__(self, n: int) -> SymmetricTensor:
-        terms = [tensor for (legs, _), tensor in self.by_order.items() if legs == n]
-        if not terms:
-            raise KeyError(n)
-        total = terms[0]
-        for term in terms[1:]:
-            total = total + term
-        return total
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(sorted({n for n, _ in self.by_order}))
-
-    def __len__(self) -> int:
-        return len({n for n, _ in self.by_order})
-
-    def __repr__(self) -> str:
-        return f"PerturbativeCorrelators(n = {', '.join(map(str, self))}; through N^-{self.order})"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
