@@ -114,8 +114,11 @@ class Action:
 
     @property
     def exactness(self) -> Exactness:
-        """The action leaves out all terms from N^{-p-1} on."""
-        return Exactness.truncated(self.order + 1)
+        """The action leaves out all terms from N^{-p-1} on, or what its correlators do."""
+        result = Exactness.truncated(self.order + 1)
+        for correlator in self.cumulants.values():
+            result = result & correlator.exactness
+        return result
 
     @property
     def source(self) -> str:
@@ -235,10 +238,11 @@ class Action:
         >>> {k: round(float(g.entries[0]), 12) for k, g in S.items() if k}
         {2: 3.0, 4: -4.0}
         """
-        tensors = {
-            k: correlator.evaluate(X, params=params, **values).values
+        found = {
+            k: correlator.evaluate(X, params=params, **values)
             for k, correlator in self.cumulants.items()
         }
+        tensors = {k: evaluation.values for k, evaluation in found.items()}
         for k in range(4, highest_degree(2 * self.order) + 1, 2):
             if k not in tensors:
                 n = tensors[2].dimension
@@ -249,6 +253,7 @@ class Action:
             singular=singular,
             names=self._names(X),
             exactness=self.exactness,
+            errors={k: evaluation.errors for k, evaluation in found.items()},
         )
 
     def _names(self, X: Any) -> list[str]:

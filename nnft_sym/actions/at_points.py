@@ -12,6 +12,7 @@ import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 
+from nnft_sym.actions.bounds import coupling_bounds
 from nnft_sym.actions.conventions import coupling_table
 from nnft_sym.actions.exact import ExactFrame
 from nnft_sym.actions.expansions import Graded, bare_correlators
@@ -32,6 +33,9 @@ __all__ = ["ActionAtPoints", "Density"]
 
 Density = Literal["action", "edgeworth"]
 """The exponentiated action e^{-S}, or the Edgeworth density; they differ at the next order."""
+
+LONGEST_TABLE = 12
+"""Rows of each coupling shown in a notebook."""
 
 OFF_SUPPORT = 1e-8
 """Share of a field outside the range of a projected covariance that is put down to rounding."""
@@ -65,6 +69,8 @@ class ActionAtPoints(Mapping[int, SymmetricTensor]):
         What the fields are called.
     exactness : Exactness
         What the cumulants leave out.
+    cumulant_errors : mapping of int to SymmetricTensor
+        Error bounds of the cumulants, where they are known.
 
     Examples
     --------
@@ -82,6 +88,7 @@ class ActionAtPoints(Mapping[int, SymmetricTensor]):
     bare: Graded
     names: tuple[str, ...]
     exactness: Exactness
+    cumulant_errors: Mapping[int, SymmetricTensor]
 
     @property
     def is_exact(self) -> bool:
@@ -129,6 +136,15 @@ class ActionAtPoints(Mapping[int, SymmetricTensor]):
 
     def __len__(self) -> int:
         return len(self.couplings)
+
+    @cached_property
+    def errors(self) -> Mapping[int, SymmetricTensor]:
+        """Bounds on the errors of ``about_mean``, from those of the cumulants and rounding."""
+        if self.is_exact:
+            return {k: g.map(lambda entries: 0 * entries) for k, g in self.about_mean.items()}
+        return coupling_bounds(
+            self.frame, self.elements, self.bare, self.cumulant_errors, 2 * self.order
+        )
 
     @property
     def degree(self) -> int:
@@ -381,6 +397,9 @@ class ActionAtPoints(Mapping[int, SymmetricTensor]):
             "lambda f^4/4!" (that of the mapping), "lambda f^4", "EFT -24 lambda", "EFT -lambda".
         """
         return coupling_table(self[k], convention)
+
+    def _repr_html_(self) -> str:
+        return "".join(self.table(k).to_html(max_rows=LONGEST_TABLE) for k in self if k)
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"g_{k}: {len(g)}" for k, g in self.items())

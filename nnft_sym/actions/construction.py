@@ -23,6 +23,9 @@ __all__ = ["Singular", "action_from_cumulants", "cumulant_symbols"]
 Singular = Literal["raise", "project"]
 """What to do where the covariance has no inverse."""
 
+OUT_OF_RANGE = 1e-7
+"""Share of a cumulant along directions without variance that is put down to rounding."""
+
 
 def action_from_cumulants(
     cumulants: Mapping[int, Any],
@@ -31,6 +34,7 @@ def action_from_cumulants(
     singular: Singular = "raise",
     names: Sequence[str] | None = None,
     exactness: Exactness | None = None,
+    errors: Mapping[int, SymmetricTensor] | None = None,
 ) -> ActionAtPoints:
     """Return the Edgeworth action of a field over n points from its cumulants.
 
@@ -51,6 +55,8 @@ def action_from_cumulants(
         What to call the n fields in messages.
     exactness : Exactness, optional
         What the cumulants leave out.
+    errors : mapping of int to SymmetricTensor, optional
+        Error bounds of the cumulants, carried over to the couplings.
 
     Returns
     -------
@@ -101,6 +107,8 @@ def action_from_cumulants(
         tensors = {k: _finite(k, tensor) for k, tensor in tensors.items()}
         frame = whitened(tensors[2], project=singular == "project", names=list(called))
         elements = {k: frame.entered(tensor) for k, tensor in tensors.items() if k > 2}
+        if frame.projected is not None:
+            _require_in_range(frame, tensors)
         centre = None if mean is None else _finite(1, mean).entries
     if centre is not None and not np.any(centre != 0):
         centre = None
@@ -114,6 +122,7 @@ def action_from_cumulants(
         bare=bare_couplings(cumulant_vertices(elements, power), power, frame.line),
         names=called,
         exactness=exactness if exactness is not None else Exactness.exact(),
+        cumulant_errors=errors or {},
     )
 
 
@@ -188,6 +197,19 @@ def _finite(k: int, tensor: SymmetricTensor) -> SymmetricTensor:
         wrong = np.flatnonzero(~np.isfinite(entries))[0]
         raise _infinite(k, f"{entries[wrong]} at points {tensor.indices[wrong].tolist()}")
     return SymmetricTensor(k, tensor.dimension, entries)
+
+
+def _require_in_range(frame: Frame, tensors: Mapping[int, SymmetricTensor]) -> None:
+    """A field that is fixed along a direction has no cumulants there."""
+    for k, tensor in tensors.items():
+        kept = frame.correlator(frame.entered(tensor))
+        lost = np.max(np.abs(tensor.entries - kept.entries))
+        if lost > OUT_OF_RANGE * np.max(np.abs(tensor.entries)):
+            raise SpecificationError(
+                expected=f"a cumulant of order {k} within the range of the covariance",
+                came=f"a part {lost:.3g} along directions without variance",
+                remedy="check the cumulants: they belong to no random field together",
+            )
 
 
 def _infinite(k: int, came: Any) -> InfiniteMomentError:

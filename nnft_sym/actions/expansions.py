@@ -31,6 +31,7 @@ __all__ = [
     "bare_correlators",
     "bare_couplings",
     "cumulant_vertices",
+    "diagram_sums",
     "graded_moments",
     "highest_degree",
 ]
@@ -85,7 +86,7 @@ def bare_couplings(cumulants: Graded, order: int, line: Matrix | None) -> Graded
     >>> {v.valence: float(t.entries[0]) for v, t in bare_couplings(kappa, 2, None).items()}
     {0: -0.0125, 2: 0.05, 4: -0.1}
     """
-    return _summed(cumulants, order, line, COUPLINGS_FROM_CUMULANTS)
+    return diagram_sums(cumulants, order, line, COUPLINGS_FROM_CUMULANTS)
 
 
 def bare_correlators(couplings: Graded, order: int, line: Matrix | None) -> Graded:
@@ -98,12 +99,13 @@ def bare_correlators(couplings: Graded, order: int, line: Matrix | None) -> Grad
     >>> {v.valence: float(t.entries[0]) for v, t in back.items()}
     {0: 0.0, 2: 0.0, 4: 0.1}
     """
-    return _summed(couplings, order, line, CORRELATORS_FROM_COUPLINGS)
+    return diagram_sums(couplings, order, line, CORRELATORS_FROM_COUPLINGS)
 
 
-def _summed(
+def diagram_sums(
     vertices: Graded, order: int, line: Matrix | None, rules: FeynmanRules
 ) -> dict[Vertex, SymmetricTensor]:
+    """Sum all connected diagrams of orders 1..order, by their number of legs and order."""
     contraction = Contraction(tensors=vertices, line=line)
     kinds = frozenset(vertices)
     result: dict[Vertex, SymmetricTensor] = {}

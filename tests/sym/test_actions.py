@@ -308,6 +308,28 @@ def test_symbolic_and_numerical_couplings_agree():
         assert symbolic == pytest.approx(numeric.logpdf(f, density=density), rel=1e-9)
 
 
+def test_error_bounds_hold_and_are_not_idle():
+    kappa = random_cumulants(3, (3, 4, 5, 6), seed=7, size=0.05)
+    kappa[2] = SymmetricTensor.from_dense(kappa[2])
+    errors = {k: t.map(lambda e: 1e-7 * np.abs(e) + 1e-9) for k, t in kappa.items()}
+    S = nn.action_from_cumulants(kappa, errors=errors)
+    rng = np.random.default_rng(0)
+    seen = dict.fromkeys(S, 0.0)
+    for _ in range(20):
+        moved = {
+            k: SymmetricTensor(k, 3, t.entries + errors[k].entries * rng.choice([-1, 1], len(t)))
+            for k, t in kappa.items()
+        }
+        other = nn.action_from_cumulants(moved)
+        for k, g in other.items():
+            ratio = np.abs(g.entries - S[k].entries) / S.errors[k].entries
+            seen[k] = max(seen[k], np.max(ratio))
+    assert all(1e-4 < ratio <= 1 for ratio in seen.values()), seen
+    bounds = nn.action(nn.erf_net(), 2).at(POINTS, **SCALES).errors
+    assert sorted(bounds) == [0, 2, 4, 6]
+    assert all(0 < np.max(b.entries) < 1e-2 for b in bounds.values())
+
+
 # Planted faults --------------------------------------------------------------------------------
 
 
@@ -350,6 +372,7 @@ def test_a_missing_diagram_is_found_out():
 
 def vars_of(S):
     names = ("order", "cumulants", "elements", "mean", "frame", "names", "exactness")
+    names = (*names, "cumulant_errors")
     return {name: getattr(S, name) for name in names}
 
 
@@ -552,6 +575,19 @@ def test_the_pseudo_inverse_reports_what_it_projects_out():
     assert S.value(f) == pytest.approx(single.value(0.7) + np.log(length), rel=1e-10)
     with pytest.raises(nn.SpecificationError, match="range of the covariance"):
         S.value([1.0, 0.0, 0.0])
+    loose = {2: np.ones((2, 2)), 4: SymmetricTensor(4, 2, [1.0, 0.0, 0.0, 0.0, 0.0])}
+    with pytest.raises(nn.SpecificationError, match="without variance"):
+        nn.action_from_cumulants(loose, singular="project")
+
+
+def test_order_zero_is_the_gaussian():
+    S = nn.action(nn.erf_net(), 0)
+    at = S.at(POINTS, **SCALES)
+    assert sorted(at) == [0, 2]
+    f = np.array([0.2, -0.1, 0.3])
+    free = stats.multivariate_normal(cov=at.cumulants[2].dense).logpdf(f)
+    assert at.logpdf(f) == pytest.approx(free, rel=1e-12)
+    assert at.normalisable.holds is True
 
 
 def test_infinite_cumulants_are_refused():
