@@ -386,7 +386,9 @@ class ActionAtPoints(Mapping[int, SymmetricTensor]):
             holds=None, reason=f"the sign of g_{k} depends on the symbols", coupling=k
         )
 
-    def table(self, k: int, convention: str = "lambda f^4/4!") -> pd.DataFrame:
+    def table(
+        self, k: int, convention: str = "lambda f^4/4!", *, latex: bool = False
+    ) -> pd.DataFrame:
         """Return the unique entries of g_k in a convention that the table's header names.
 
         Parameters
@@ -395,8 +397,10 @@ class ActionAtPoints(Mapping[int, SymmetricTensor]):
             Number of fields.
         convention : str
             "lambda f^4/4!" (that of the mapping), "lambda f^4", "EFT -24 lambda", "EFT -lambda".
+        latex : bool
+            Write the header for ``to_latex``.
         """
-        return coupling_table(self[k], convention)
+        return coupling_table(self[k], convention, latex=latex)
 
     def _repr_html_(self) -> str:
         return "".join(self.table(k).to_html(max_rows=LONGEST_TABLE) for k in self if k)

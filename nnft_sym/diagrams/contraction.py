@@ -23,7 +23,7 @@ __all__ = ["Contraction", "boxed", "scaled", "symmetric_product"]
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Contraction:
     """Rules of contraction: the tensor of each vertex and the matrix of a line.
 

@@ -283,6 +283,16 @@ def test_a_mean_moves_the_powers_and_nothing_else():
     np.testing.assert_allclose(moved.correlators().by_order[1, 0].entries, mean)
 
 
+def test_a_symbolic_mean_and_field():
+    m, k3, k4, f = sp.symbols("m k3 k4 f")
+    S = nn.action_from_cumulants({1: m, 2: 1, 3: k3, 4: k4})
+    centred = nn.action_from_cumulants({2: 1, 3: k3, 4: k4})
+    assert sp.expand(S.value([f]) - centred.value([f - m])) == 0
+    powers = sum(g.entries[0] * f**k / factorial(k) for k, g in S.items())
+    assert sp.expand(powers - S.value([f])) == 0
+    assert S.logpdf([f]) == -S.value([f])
+
+
 def test_symbolic_and_numerical_couplings_agree():
     kappa = random_cumulants(2, (3, 4, 5, 6), seed=6)
     rational = {
@@ -539,6 +549,7 @@ def test_coupling_conventions():
         pytest.approx(0.24)
     )
     headers = {S.table(4, name).columns[0] for name in CONVENTIONS}
+    assert "24" in S.table(4, "EFT -24 lambda", latex=True).to_latex()
     assert len(headers) == len(CONVENTIONS)
     with pytest.raises(nn.SpecificationError, match="conventions"):
         S.table(4, "mine")

@@ -187,8 +187,9 @@ def test_symmetric_powers_and_products():
     rng = np.random.default_rng(1)
     matrix = rng.normal(size=(3, 3))
     tensor = SymmetricTensor(3, 3, rng.normal(size=10))
-    direct = np.einsum("abc,ia,jb,kc->ijk", tensor.dense, matrix, matrix, matrix)
-    np.testing.assert_allclose(tensor.transform(matrix).dense, direct, atol=1e-13)
+    for rows in (matrix, rng.normal(size=(5, 3)), rng.normal(size=(2, 3))):
+        direct = np.einsum("abc,ia,jb,kc->ijk", tensor.dense, rows, rows, rows)
+        np.testing.assert_allclose(tensor.transform(rows).dense, direct, atol=1e-13)
     np.testing.assert_allclose(
         symmetric_power(matrix, 3) @ tensor.entries, tensor.transform(matrix).entries, atol=1e-13
     )
