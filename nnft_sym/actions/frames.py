@@ -178,8 +178,9 @@ def _singular(
         if abs(abs(correlation[a, b]) - 1) < REPEATED
     ]
     if not reasons and not twins:
-        involved = np.flatnonzero(np.max(np.abs(null), axis=1) > 1e-3)
-        twins = [f"{', '.join(names[a] for a in involved)} are linearly dependent"]
+        involved = [names[a] for a in np.flatnonzero(np.max(np.abs(null), axis=1) > 1e-3)]
+        more = f" and {len(involved) - 6} more" if len(involved) > 6 else ""
+        twins = [f"{', '.join(involved[:6])}{more} are linearly dependent to working accuracy"]
     listed = reasons + twins
     more = f" and {len(listed) - 4} more" if len(listed) > 4 else ""
     return f"rank {rank} of {len(names)}: {'; '.join(listed[:4])}{more}"

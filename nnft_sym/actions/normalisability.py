@@ -29,11 +29,17 @@ __all__ = ["Normalisability", "normalisability", "worst_direction"]
 NEGLIGIBLE = 1e-12
 """Share of the largest entry below which a value is put down to rounding."""
 
-LARGEST_MATRIX = 130
+LARGEST_MATRIX = 500
 """Monomials of half the degree up to which a sum of squares is sought."""
 
 PROJECTIONS = 400
-"""Steps of that search."""
+"""Most steps of that search."""
+
+AIMS = (0.3, 0.05)
+"""Eigenvalues aimed at, as shares of the lowest value found: high ones are reached sooner."""
+
+PROJECTION_WORK = 3e9
+"""Steps times the cube of the number of monomials, a few seconds."""
 
 STARTS = 24
 """Random directions from which the local search starts, besides the axes."""
@@ -111,9 +117,10 @@ def _decision(tensor: SymmetricTensor, value: float, tolerance: float) -> tuple[
         return None, f"{name} vanishes in a direction found, where lower couplings decide"
     if tensor.dimension <= 2:
         return True, f"{name} >= {value:.4g} > 0 at all critical directions"
-    bound = _sum_of_squares_bound(tensor, aim=0.1 * value)
-    if bound > tolerance:
-        return True, f"{name} >= {bound:.4g} > 0 in all directions, as a sum of squares"
+    for share in AIMS:
+        bound = _sum_of_squares_bound(tensor, aim=share * value)
+        if bound > tolerance:
+            return True, f"{name} >= {bound:.4g} > 0 in all directions, as a sum of squares"
     starts = STARTS + tensor.dimension
     found = f"a local search from {starts} starts found {name} >= {value:.4g}"
     return None, f"{found}, which proves nothing"
@@ -198,7 +205,7 @@ def _sum_of_squares_bound(tensor: SymmetricTensor, aim: float) -> float:
     target = tensor.multiplicities * tensor.entries
     matrix = tensor.entries[monomial] * weights
     best = -np.inf
-    for _ in range(PROJECTIONS):
+    for _ in range(min(PROJECTIONS, int(PROJECTION_WORK / len(half) ** 3))):
         eigenvalues, vectors = np.linalg.eigh(matrix)
         best = max(best, float(eigenvalues[0]))
         if best > aim / 2:
