@@ -12,7 +12,7 @@ import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 
-from nnft_sym.actions.bounds import coupling_bounds
+from nnft_sym.actions.bounds import bare_coupling_bounds
 from nnft_sym.actions.conventions import coupling_table
 from nnft_sym.actions.exact import ExactFrame
 from nnft_sym.actions.expansions import Graded, bare_correlators
@@ -142,7 +142,12 @@ class ActionAtPoints(Mapping[int, SymmetricTensor]):
         """Bounds on the errors of ``about_mean``, from those of the cumulants and rounding."""
         if self.is_exact:
             return {k: g.map(lambda entries: 0 * entries) for k, g in self.about_mean.items()}
-        return coupling_bounds(
+        legs = np.abs(self.frame.coupling_legs)
+        return {k: bound.transform(legs) for k, bound in self._bare_errors.items()}
+
+    @cached_property
+    def _bare_errors(self) -> dict[int, SymmetricTensor]:
+        return bare_coupling_bounds(
             self.frame, self.elements, self.bare, self.cumulant_errors, 2 * self.order
         )
 
@@ -372,7 +377,7 @@ class ActionAtPoints(Mapping[int, SymmetricTensor]):
             total[k] = total[k] + tensor if k in total else tensor
         legs = self.frame.correlator_legs
         assert legs is not None
-        return normalisability(total, legs)
+        return normalisability(total, legs, self._bare_errors)
 
     def _symbolic_normalisability(self) -> Normalisability:
         k = max(k for k, g in self.couplings.items() if any(entry != 0 for entry in g.entries))

@@ -13,20 +13,20 @@ from nnft_sym.diagrams.diagram import Vertex
 from nnft_sym.diagrams.rules import COUPLINGS_FROM_CUMULANTS
 from nnft_sym.tensors import SymmetricTensor
 
-__all__ = ["coupling_bounds"]
+__all__ = ["bare_coupling_bounds"]
 
 ALL_POSITIVE = replace(COUPLINGS_FROM_CUMULANTS, overall=1, vertex_sign=1, line_sign=1)
 """The same diagrams without signs: they bound every sum."""
 
 
-def coupling_bounds(
+def bare_coupling_bounds(
     frame: Frame,
     elements: Mapping[int, SymmetricTensor],
     bare: Graded,
     errors: Mapping[int, SymmetricTensor],
     order: int,
 ) -> dict[int, SymmetricTensor]:
-    """Return bounds on the errors of the couplings about the mean, to first order.
+    """Return bounds on the errors of the bare couplings, free part included, to first order.
 
     Diagrams are monotonic in the absolute values of their vertices, so that the sum over diagrams
     without signs at |κ| + δκ, less the same at |κ|, bounds the change for |δκ| <= errors.  An
@@ -70,8 +70,7 @@ def coupling_bounds(
         change = upper[place] - lower[place] + _moved(tensor, place, shift)
         k = place.valence
         changes[k] = changes[k] + change if k in changes else change
-    legs = np.abs(frame.coupling_legs)
-    return {k: change.transform(legs) for k, change in sorted(changes.items())}
+    return dict(sorted(changes.items()))
 
 
 def _moved(tensor: SymmetricTensor, place: Vertex, shift: float) -> SymmetricTensor:

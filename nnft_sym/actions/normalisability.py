@@ -78,9 +78,13 @@ class Normalisability:
 
 
 def normalisability(
-    couplings: Mapping[int, SymmetricTensor], legs: NDArray[np.float64]
+    couplings: Mapping[int, SymmetricTensor],
+    legs: NDArray[np.float64],
+    errors: Mapping[int, SymmetricTensor] | None = None,
 ) -> Normalisability:
     """Decide by the highest coupling, in coordinates in which G is the identity.
+
+    A value within the error bound of its form decides nothing.
 
     Parameters
     ----------
@@ -88,6 +92,8 @@ def normalisability(
         All couplings of S in whitened coordinates, the free part included.
     legs : ndarray, shape (n, r)
         The field f = L u of a direction u.
+    errors : mapping of int to SymmetricTensor, optional
+        Error bounds of the couplings.
 
     Examples
     --------
@@ -95,15 +101,13 @@ def normalisability(
     >>> print(normalisability(quartic, np.eye(1)))
     not normalisable: g_4 u^4 = -0.1 < 0 in a direction found
     """
-    scale = max(np.max(np.abs(tensor.entries)) for tensor in couplings.values())
-    relevant = [
-        k for k, t in couplings.items() if k and np.max(np.abs(t.entries)) > NEGLIGIBLE * scale
-    ]
-    k = max(relevant)
+    k = max(k for k, tensor in couplings.items() if k and np.any(tensor.entries != 0))
     tensor = couplings[k]
     u = worst_direction(tensor)
     value = float(form(tensor, u[None, :])[0]) * factorial(k)
     tolerance = NEGLIGIBLE * float(np.max(np.abs(tensor.entries)))
+    if errors is not None and k in errors:
+        tolerance = max(tolerance, errors[k].norm())
     holds, reason = _decision(tensor, value, tolerance)
     return Normalisability(holds=holds, reason=reason, coupling=k, value=value, direction=legs @ u)
 
@@ -114,7 +118,10 @@ def _decision(tensor: SymmetricTensor, value: float, tolerance: float) -> tuple[
     if value < -tolerance:
         return False, f"{name} = {value:.4g} < 0 in a direction found"
     if value <= tolerance:
-        return None, f"{name} vanishes in a direction found, where lower couplings decide"
+        return (
+            None,
+            f"{name} vanishes within its error in a direction found, where lower couplings decide",
+        )
     if tensor.dimension <= 2:
         return True, f"{name} >= {value:.4g} > 0 at all critical directions"
     for share in AIMS:

@@ -521,6 +521,11 @@ def test_what_a_local_search_cannot_prove_is_left_open():
     assert not verdict
     flat = normalisability({**quadratic, 6: tensor(motzkin)}, np.eye(3))
     assert flat.holds is None
+    uncertain = {6: SymmetricTensor(6, 3, np.full(28, 1e-3))}
+    square = sp.expand((x[0] ** 2 + x[1] ** 2 + x[2] ** 2) ** 3)
+    small = {**quadratic, 6: tensor(square / 100)}
+    assert normalisability(small, np.eye(3)).holds is True
+    assert normalisability(small, np.eye(3), uncertain).holds is None
     lowered = sp.expand(motzkin - sp.Rational(1, 2000) * (x[0] ** 2 + x[1] ** 2 + x[2] ** 2) ** 3)
     assert normalisability({**quadratic, 6: tensor(lowered)}, np.eye(3)).holds is False
 
