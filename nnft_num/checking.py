@@ -35,9 +35,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nnft_num.estimating import CorrelatorEstimate, Estimate
+    from nnft_num.moments import Moments
     from nnft_sym.correlators import Evaluation
 
-__all__ = ["OrderReport", "Report", "confront"]
+__all__ = ["OrderReport", "Report", "confront", "rare_entries"]
 
 _ROUNDING = 1e-12
 """Theories below this fraction of their natural scale are zeros that were rounded."""
@@ -420,9 +421,7 @@ def _order_report(
     gaussian = np.prod(spread[legs], axis=1)
     natural = float(width) ** (1 - order / 2) * gaussian
     floor = (2 * factorial(order) ** 0.5 / estimate.networks if order >= 2 else 0.0) * gaussian
-    active = np.count_nonzero(estimate.moments.maxima, axis=0)
-    rare = (active > 0) & (active < min(_ACTIVE, estimate.groups / 2))
-    sparse = np.any(rare[legs], axis=1) & (natural > 0)
+    sparse = np.any(rare_entries(estimate.moments)[legs], axis=1) & (natural > 0)
     return OrderReport(
         order=order,
         points=evaluation.points,
@@ -444,6 +443,13 @@ def _order_report(
         groups=estimate.groups,
         criterion=criterion,
     )
+
+
+def rare_entries(moments: Moments) -> NDArray[np.bool_]:
+    """Whether each number kept of networks is zero in all but a few groups."""
+    active = np.count_nonzero(moments.maxima, axis=0)
+    rare: NDArray[np.bool_] = (active > 0) & (active < min(_ACTIVE, moments.groups / 2))
+    return rare
 
 
 def _rounded_up(number: float) -> int:

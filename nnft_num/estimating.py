@@ -25,10 +25,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from nnft_num.jackknife import jackknife, leave_one_out
 from nnft_num.kstatistics import MAX_ORDER, k_statistics
 from nnft_num.moments import Moments, moments_from_fields, order_offsets
-from nnft_num.routes import GIVEN, Route
-from nnft_num.tails import effective_freedom, heavy_entries, tail_indices
+from nnft_num.routes import GIVEN, Route, find_route
+from nnft_num.runs import Provenance
+from nnft_num.tails import heavy_entries, tail_indices
 from nnft_sym.language.errors import SpecificationError
 from nnft_sym.tensors import SymmetricTensor, multi_indices
 
@@ -37,6 +39,7 @@ __all__ = [
     "Estimate",
     "OutputBlock",
     "estimate_from_fields",
+    "estimate_of",
     "wanted_orders",
 ]
 
@@ -159,6 +162,8 @@ class Estimate:
         Hash of the plan that was sampled, None for fields from elsewhere.
     key : tuple of two int or None
         Key of the draws.
+    provenance : Provenance or None
+        What was sampled, over which networks and by which versions.
 
     Raises
     ------
@@ -182,6 +187,7 @@ class Estimate:
     route: Route
     plan_hash: str | None = None
     key: tuple[int, int] | None = None
+    provenance: Provenance | None = None
 
     def __post_init__(self) -> None:
         orders = wanted_orders(self.orders)
@@ -239,12 +245,12 @@ class Estimate:
         """Covariance between the unique entries of one order, shape (U, U)."""
         return self[order].covariance
 
-    def _cumulants(self, order: int, sums: Any, counts: Any) -> NDArray[np.float64]:
-        return k_statistics(order, self.moments.dimension, sums, counts)
+    def _cumulants(self, order: int, means: Any, counts: Any) -> NDArray[np.float64]:
+        return k_statistics(order, self.moments.dimension, means, counts)
 
-    def _averages(self, order: int, sums: Any, counts: Any) -> NDArray[np.float64]:
+    def _averages(self, order: int, means: Any, counts: Any) -> NDArray[np.float64]:
         starts = order_offsets(self.moments.dimension, order)
-        averages: NDArray[np.float64] = sums[:, starts[order - 1] : starts[order]].T / counts
+        averages: NDArray[np.float64] = means[starts[order - 1] : starts[order]].copy()
         return averages
 
     def _estimate(
@@ -252,30 +258,54 @@ class Estimate:
     ) -> CorrelatorEstimate:
         moments = self.moments
         dimension, networks = moments.dimension, moments.networks
-        total = moments.table.sum(axis=0)
         values = statistic(
             order,
-            np.concatenate([total[None], total - moments.table]),
+            leave_one_out(moments, order_offsets(dimension, order)[-1]),
             np.concatenate([[networks], networks - moments.counts]),
         )
-        weights = moments.counts / networks
-        pseudo = (values[:, :1] - (1 - weights) * values[:, 1:]) / weights
-        centre = pseudo @ weights
-        deviations = (pseudo - centre[:, None]) * np.sqrt(weights / (moments.groups - 1))
-        errors = np.sqrt(np.sum(deviations**2, axis=1))
-        freedom = effective_freedom(deviations)
+        spread = jackknife(values, moments.counts)
         tails = tail_indices(moments)
         heavy = heavy_entries(order, multi_indices(order, dimension), tails)
         return CorrelatorEstimate(
             points=self.points,
             outputs_count=self.outputs_count,
             tensor=SymmetricTensor(order, dimension, values[:, 0]),
-            error_tensor=SymmetricTensor(order, dimension, errors),
-            deviations=deviations,
-            freedom=SymmetricTensor(order, dimension, freedom),
+            error_tensor=SymmetricTensor(order, dimension, spread.errors),
+            deviations=spread.deviations,
+            freedom=SymmetricTensor(order, dimension, spread.freedom),
             tail_index=tails.reshape(self.points, self.outputs_count),
             heavy_tailed=SymmetricTensor(order, dimension, heavy),
         )
+
+
+def estimate_of(moments: Moments, orders: Iterable[int], provenance: Provenance) -> Estimate:
+    """Estimate correlators from the moments of a sampled source.
+
+    Parameters
+    ----------
+    moments : Moments
+        Sums of the rows of the source.
+    orders : iterable of int
+        Orders to estimate.
+    provenance : Provenance
+        What was sampled.
+
+    Raises
+    ------
+    SpecificationError
+        If there are too few networks, or a sum is not finite.
+    """
+    source = provenance.source
+    return Estimate(
+        moments=moments,
+        orders=wanted_orders(orders),
+        points=len(source.X),
+        outputs_count=source.plan.outputs,
+        route=find_route(source.route),
+        plan_hash=source.plan.hash,
+        key=provenance.key,
+        provenance=provenance,
+    )
 
 
 def estimate_from_fields(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Executor
 from contextlib import contextmanager
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -14,15 +14,22 @@ from numpy.typing import ArrayLike, NDArray
 from nnft_num.checking import Report, confront
 from nnft_num.compiling import compile_plan
 from nnft_num.draws import key_from_rng
-from nnft_num.estimating import Estimate, estimate_from_fields, wanted_orders
+from nnft_num.estimating import Estimate, estimate_from_fields, estimate_of, wanted_orders
+from nnft_num.executing import ExecutorLike
 from nnft_num.routes import find_route
-from nnft_num.sampling import sample_fields, sample_moments
+from nnft_num.sampling import new_run, sample_fields, sample_sums
+from nnft_num.sources import Source
+from nnft_num.store import Checkpoints
+from nnft_num.targets import Target
 from nnft_sym.correlators import Correlator, Evaluation
 from nnft_sym.cumulants import cumulant
 from nnft_sym.exactness import Kind
 from nnft_sym.kernels import kernel
 from nnft_sym.language.errors import NNFTError, NotDerivedError, SpecificationError
 from nnft_sym.networks import Network
+
+_NETWORKS = 10**5
+_MOST = 10**8
 
 __all__ = [
     "NNFTError",
@@ -39,11 +46,14 @@ def correlators(
     net: Network,
     X: ArrayLike,
     orders: int | Iterable[int] = (2, 4),
-    networks: int = 10**5,
+    networks: int | None = None,
     rng: Any = None,
     *,
+    target: float | None = None,
+    store: str | PathLike[str] | None = None,
+    first: int = 0,
     route: str = "parameters",
-    executor: Executor | None = None,
+    executor: ExecutorLike = None,
     progress: bool | None = None,
     params: Mapping[str, Any] | None = None,
     **values: Any,
@@ -59,13 +69,24 @@ def correlators(
     orders : iterable of int
         Orders to estimate, each from 1 to 8.
     networks : int
-        Number of networks to draw.
+        Number of networks to draw, 10⁵ by default; with a target the most that are drawn, 10⁸ by
+        default.
     rng : None, int, numpy.random.SeedSequence or numpy.random.Generator
         Seed of the draws; the same seed gives the same bits.
+    target : float
+        Relative error to reach: sampling stops when for each order the largest standard error is
+        below it times the largest entry. At most 0.2.
+    store : path
+        File that keeps the run, .nc for netCDF or .zarr for Zarr. The same call goes on where it
+        was interrupted, and gives the same bits as without interruption; ``rng=None`` then takes
+        the seed from the file.
+    first : int
+        Index of the first network: runs over other networks of the same seed merge.
     route : str
         How networks are sampled; ``"parameters"`` holds for every network.
-    executor : concurrent.futures.Executor, optional
-        Where the work runs; threads of our own by default.
+    executor : concurrent.futures.Executor or function that makes one, optional
+        Where the work runs; threads of our own by default. A function is called again if the
+        executor breaks.
     progress : bool, optional
         Whether to show a progress bar; by default in long runs on a terminal.
     params, **values
@@ -80,6 +101,10 @@ def correlators(
     ------
     SpecificationError
         If points, parameters, orders or counts are impossible.
+    AccuracyError
+        If the target is not reached; its ``estimate`` holds what was.
+    StorageError
+        If the file is foreign, damaged, of another run, or cannot be written.
 
     Examples
     --------
@@ -91,26 +116,25 @@ def correlators(
     chosen = find_route(route)
     wanted = wanted_orders(orders)
     points, numbers = net.points(X), net.bind(merged(params, values))
-    plan, key = compile_plan(net), key_from_rng(rng)
-    moments = sample_moments(
-        plan,
-        points,
-        networks=networks,
+    source = Source(plan=compile_plan(net), X=points, params=numbers, route=chosen.name)
+    keeper = None if store is None else Checkpoints(store, wanted)
+    known = keeper.key() if keeper is not None and rng is None else None
+    limit = (_MOST if target is not None else _NETWORKS) if networks is None else networks
+    run = new_run(
+        source,
+        networks=limit if target is None else None,
         max_order=wanted[-1],
-        key=key,
-        params=numbers,
+        key=known or key_from_rng(rng),
+        first=first,
+    )
+    sums = sample_sums(
+        run,
         executor=executor,
         progress=progress,
+        keeper=keeper,
+        enough=None if target is None else Target(target, wanted, limit),
     )
-    return Estimate(
-        moments=moments,
-        orders=wanted,
-        points=len(points),
-        outputs_count=net.outputs,
-        route=chosen,
-        plan_hash=plan.hash,
-        key=key,
-    )
+    return estimate_of(sums.moments(), wanted, sums.provenance())
 
 
 def sample(
@@ -187,7 +211,7 @@ def check(
     resolution: float = 5.0,
     estimate: Estimate | None = None,
     route: str = "parameters",
-    executor: Executor | None = None,
+    executor: ExecutorLike = None,
     progress: bool | None = None,
     params: Mapping[str, Any] | None = None,
     **values: Any,

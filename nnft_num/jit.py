@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,7 +24,16 @@ from nnft_num.plans import Plan
 from nnft_sym.language import scalar_source
 from nnft_sym.language.errors import SpecificationError
 
-__all__ = ["RUNTIME", "compilations", "fill_fields", "kernel_source"]
+__all__ = [
+    "RUNTIME",
+    "Writer",
+    "compilations",
+    "compiled",
+    "fill_fields",
+    "kernel_source",
+    "recipes",
+    "require_addressable",
+]
 
 _SIGNATURE = void(
     uint64, uint64, uint64, float64[:, ::1], float64[::1], int64[::1], float64[:, :, ::1]
@@ -136,7 +145,21 @@ def fill_fields(
     SpecificationError
         If a neuron would need more draws than can be addressed.
     """
-    fan_in = X.shape[1]
+    require_addressable(plan, X.shape[1], widths)
+    kernel = compiled(plan.hash, lambda: kernel_source(plan), _SIGNATURE, {})
+    shape = np.array(widths, dtype=np.int64)
+    kernel(np.uint64(key[0]), np.uint64(key[1]), np.uint64(start), X, values, shape, out)
+
+
+def require_addressable(plan: Plan, dimension: int, widths: Sequence[int]) -> None:
+    """Refuse networks whose neurons need more draws than can be addressed.
+
+    Raises
+    ------
+    SpecificationError
+        If a neuron would.
+    """
+    fan_in = dimension
     for layer, width in zip(plan.layers, widths, strict=True):
         if isinstance(layer, Dense):
             events = fan_in if len(layer.weight.components) == 1 else 1
@@ -147,22 +170,34 @@ def fill_fields(
                     remedy="reduce the width or the dimension",
                 )
         fan_in = width
-    kernel = _kernel(plan)
-    shape = np.array(widths, dtype=np.int64)
-    kernel(np.uint64(key[0]), np.uint64(key[1]), np.uint64(start), X, values, shape, out)
 
 
-def _kernel(plan: Plan) -> Callable[..., None]:
+def compiled(
+    name: str, source: Callable[[], str], signature: Any, helpers: Mapping[str, Any]
+) -> Callable[..., None]:
+    """Compile ``_kernel`` of a source once in this process, under a name that identifies it.
+
+    Parameters
+    ----------
+    name : str
+        Hash of the plan the source is written from.
+    source : callable
+        Writes the source, if it was not compiled before.
+    signature : numba signature
+        Types of the arguments.
+    helpers : mapping
+        What names the source uses beyond the runtime.
+    """
     global _compiled
     with _lock:
-        if plan.hash not in _kernels:
-            namespace: dict[str, Any] = {**RUNTIME, **_INTERNAL}
-            code = compile(kernel_source(plan), f"<kernel of plan {plan.hash[:12]}>", "exec")
+        if name not in _kernels:
+            namespace: dict[str, Any] = {**RUNTIME, **_INTERNAL, **helpers}
+            code = compile(source(), f"<kernel of plan {name[:12]}>", "exec")
             exec(code, namespace)
-            compiler = njit(_SIGNATURE, nogil=True, error_model="numpy")
-            _kernels[plan.hash] = compiler(namespace["_kernel"])
+            compiler = njit(signature, nogil=True, error_model="numpy")
+            _kernels[name] = compiler(namespace["_kernel"])
             _compiled += 1
-        return _kernels[plan.hash]
+        return _kernels[name]
 
 
 def kernel_source(plan: Plan) -> str:
@@ -171,10 +206,10 @@ def kernel_source(plan: Plan) -> str:
     Names of the kernel start with an underscore, which no name of the language does, and the
     names of the runtime are reserved in the language: no name of a plan can meet either.
     """
-    return "\n".join(_Writer(plan).lines) + "\n"
+    return "\n".join(Writer(plan).lines) + "\n"
 
 
-class _Writer:
+class Writer:
     """Writes the kernel of one plan, line by line."""
 
     def __init__(self, plan: Plan) -> None:
@@ -203,7 +238,7 @@ class _Writer:
         plan = self.plan
         first = plan.layers[0]
         named = 1 if isinstance(first, Dense) else sum(len(draw.names) for draw in first.draws)
-        primitives = max(recipe.primitives for recipe in _recipes(plan))
+        primitives = max(recipe.primitives for recipe in recipes(plan))
         with self.block("def _kernel(_k0, _k1, _start, _X, _values, _widths, _out):"):
             self.put("_points = _X.shape[0]", "_dimension = _X.shape[1]")
             for position, name in enumerate(plan.parameters):
@@ -250,6 +285,15 @@ class _Writer:
                 self.readout()
 
     def neurons(self, layer: Neurons) -> None:
+        self.neuron_draws(layer)
+        with self.block("for _lane in _range(_lanes):"):
+            self.neuron_names(layer)
+            with self.block("for _a in _range(_points):"):
+                self.input_names(layer)
+                self.put(f"_Z[_lane, _a] = {scalar_source(layer.neuron)}")
+
+    def neuron_draws(self, layer: Neurons) -> None:
+        """Draw the parameters of four neurons into ``_T``, one row for each name."""
         primitive = slot = 0
         for draw in layer.draws:
             width = len(draw.recipe.components)
@@ -258,14 +302,15 @@ class _Writer:
                 self.draw(draw.recipe, 0, str(primitive), slots)
                 primitive += draw.recipe.primitives
                 slot += width
+
+    def neuron_names(self, layer: Neurons) -> None:
         names = [name for draw in layer.draws for name in draw.names]
-        with self.block("for _lane in _range(_lanes):"):
-            for position, name in enumerate(names):
-                self.put(f"{name} = _T[{position}, _lane]")
-            with self.block("for _a in _range(_points):"):
-                for position, name in enumerate(layer.inputs):
-                    self.put(f"{name} = _X[_a, {position}]")
-                self.put(f"_Z[_lane, _a] = {scalar_source(layer.neuron)}")
+        for position, name in enumerate(names):
+            self.put(f"{name} = _T[{position}, _lane]")
+
+    def input_names(self, layer: Neurons) -> None:
+        for position, name in enumerate(layer.inputs):
+            self.put(f"{name} = _X[_a, {position}]")
 
     def preactivation(self, index: int, layer: Dense) -> None:
         parameter, recipe = 2 * index, layer.weight
@@ -330,7 +375,8 @@ class _Writer:
                 self.put(f"{slot} = {scalar_source(component)}")
 
 
-def _recipes(plan: Plan) -> Iterator[DrawRecipe]:
+def recipes(plan: Plan) -> Iterator[DrawRecipe]:
+    """All draw recipes of a plan."""
     yield from plan.weights
     yield from (bias for bias in plan.biases if bias is not None)
     for layer in plan.layers:

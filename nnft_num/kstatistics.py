@@ -29,6 +29,9 @@ __all__ = ["MAX_ORDER", "coefficients", "k_statistics", "partitions"]
 MAX_ORDER = 8
 """Highest order: 4140 set partitions."""
 
+_CHUNK = 4096
+"""Entries whose positions are held at a time."""
+
 
 @lru_cache(maxsize=MAX_ORDER + 1)
 def partitions(order: int) -> tuple[tuple[int, ...], ...]:
@@ -112,7 +115,7 @@ def coefficients(order: int, samples: int) -> list[Fraction]:
 
 
 def k_statistics(
-    order: int, dimension: int, sums: NDArray[np.float64], counts: NDArray[np.int64]
+    order: int, dimension: int, means: NDArray[np.float64], counts: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Unbiased joint cumulants of one order for several samples at once.
 
@@ -122,8 +125,9 @@ def k_statistics(
         k: number of fields.
     dimension : int
         m: number of different fields.
-    sums : ndarray, shape (R, C(m + K, K) - 1)
-        Power sums of each sample, orders 1 to K >= k one after another as in ``Moments.table``.
+    means : ndarray, shape (C(m + K, K) - 1, R)
+        Mean monomials of each sample, orders 1 to K >= k one after another as in
+        ``Moments.table``.
     counts : ndarray, shape (R,)
         Size of each sample.
 
@@ -151,13 +155,15 @@ def k_statistics(
         row[: len(partition)] = partition
     starts = order_offsets(dimension, order)
     indices = multi_indices(order, dimension)
-    position = np.zeros((len(indices), 2**order), dtype=np.int64)
-    for mask in range(1, 2**order):
-        slots = [slot for slot in range(order) if mask >> slot & 1]
-        position[:, mask] = starts[len(slots) - 1] + rank_of(indices[:, slots], dimension)
-    means = np.ascontiguousarray((sums[:, : starts[order]] / counts[:, None]).T)
+    means = np.ascontiguousarray(means[: starts[order]])
     out = np.zeros((len(indices), len(counts)))
-    _combine(means, position, masks, lengths, weights, out)
+    for first in range(0, len(indices), _CHUNK):
+        part = indices[first : first + _CHUNK]
+        position = np.zeros((len(part), 2**order), dtype=np.int64)
+        for mask in range(1, 2**order):
+            slots = [slot for slot in range(order) if mask >> slot & 1]
+            position[:, mask] = starts[len(slots) - 1] + rank_of(part[:, slots], dimension)
+        _combine(means, position, masks, lengths, weights, out[first : first + _CHUNK])
     return out
 
 

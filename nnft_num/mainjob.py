@@ -7,7 +7,6 @@ family-wise level: each of T tasks is tested at level α/T.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from nnft_num import reports
 from nnft_num.draws import key_from_rng
+from nnft_num.executing import ExecutorLike
 from nnft_num.scaling import Sweep, sweep
 from nnft_num.slopes import Slope
 from nnft_num.verdicts import Verdict, joined
@@ -128,7 +128,7 @@ def run(
     rng: Any = None,
     level: float = 0.01,
     resolution: float = 5.0,
-    executor: Executor | None = None,
+    executor: ExecutorLike = None,
     progress: bool | None = None,
     show: Callable[[str], Any] | None = None,
 ) -> Outcome:

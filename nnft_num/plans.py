@@ -10,25 +10,32 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from numbers import Real
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nnft_num.layers import Dense, DrawRecipe, NamedDraw, Neurons, optional
-from nnft_sym.language import Expression, Name, evaluate, parse
-from nnft_sym.language.errors import LanguageError, SpecificationError
+from nnft_num.reading import (
+    read_count,
+    read_expression,
+    read_json,
+    read_list,
+    read_names,
+    read_record,
+    refuse,
+)
+from nnft_sym.language import evaluate
+from nnft_sym.language.errors import SpecificationError
 
 __all__ = ["FORMAT", "Plan"]
 
 FORMAT = "nnft-plan/1"
 
-_RESERVED = re.compile(r"norm2|d|z|[gu]_[0-9]+")
 _MAX_PRIMITIVES = 4096
 _MAX_WIDTH = 2**34
 
@@ -77,27 +84,27 @@ class Plan:
             not allowed; ``LanguageError`` for a text outside the little language.
         """
         keys = ("format", "parameters", "dimension", "layers", "readout")
-        top = _record(data, "a plan", keys)
+        top = read_record(data, "a plan", keys)
         if top["format"] != FORMAT:
-            _refuse(f"a plan of format {FORMAT!r}", f"{top['format']!r}", "write the plan again")
-        parameters = _names(top["parameters"], "parameters", taken=())
+            refuse(f"a plan of format {FORMAT!r}", f"{top['format']!r}", "write the plan again")
+        parameters = read_names(top["parameters"], "parameters", taken=())
         if list(parameters) != sorted(parameters):
-            _refuse("parameters in sorted order", f"{list(parameters)}", "sort the names")
+            refuse("parameters in sorted order", f"{list(parameters)}", "sort the names")
         dimension = top["dimension"]
         if dimension is not None:
-            dimension = _count(dimension, "dimension", least=1)
-        texts = _sequence(top["layers"], "layers", least=1)
+            dimension = read_count(dimension, "dimension", least=1)
+        texts = read_list(top["layers"], "layers", least=1)
         if len(texts) > 120:
-            _refuse("at most 120 hidden layers", str(len(texts)), "use fewer layers")
+            refuse("at most 120 hidden layers", str(len(texts)), "use fewer layers")
         layers = tuple(
             _layer(layer, f"layers[{index}]", index == 0, parameters, dimension)
             for index, layer in enumerate(texts)
         )
-        readout = _record(top["readout"], "readout", ("weights", "biases"))
-        weights = _sequence(readout["weights"], "readout.weights", least=1)
-        biases = _sequence(readout["biases"], "readout.biases", least=len(weights))
+        readout = read_record(top["readout"], "readout", ("weights", "biases"))
+        weights = read_list(readout["weights"], "readout.weights", least=1)
+        biases = read_list(readout["biases"], "readout.biases", least=len(weights))
         if len(biases) != len(weights):
-            _refuse(
+            refuse(
                 f"one bias or null for each of {len(weights)} outputs",
                 f"{len(biases)} biases",
                 "match readout.biases to readout.weights",
@@ -125,11 +132,7 @@ class Plan:
         SpecificationError
             If the text is not JSON or not a plan.
         """
-        try:
-            data = json.loads(text, object_pairs_hook=_pairs, parse_constant=_constant)
-        except (json.JSONDecodeError, RecursionError, TypeError) as error:
-            _refuse("a plan as JSON text", str(error), "write it with Plan.to_json")
-        return cls.from_dict(data)
+        return cls.from_dict(read_json(text, "a plan"))
 
     def to_dict(self) -> dict[str, Any]:
         """Give the plan as plain data, expressions in canonical text."""
@@ -158,6 +161,10 @@ class Plan:
         """D: number of outputs of the network."""
         return len(self.weights)
 
+    def statistics(self, points: int) -> int:
+        """Count the numbers kept of each network: its n D fields."""
+        return points * self.outputs
+
     def values(self, params: Mapping[str, Any]) -> dict[str, float]:
         """Read the numbers of a run, checked against the parameters of the plan.
 
@@ -169,7 +176,7 @@ class Plan:
         if set(params) != set(self.parameters):
             unknown = sorted(set(params) - set(self.parameters))
             missing = sorted(set(self.parameters) - set(params))
-            _refuse(
+            refuse(
                 f"values for exactly {', '.join(self.parameters) or 'no parameters'}",
                 f"unknown {unknown}, missing {missing}",
                 "give each parameter of the network once",
@@ -179,7 +186,7 @@ class Plan:
             value = params[name]
             real = isinstance(value, Real) and not isinstance(value, bool)
             if not real or not math.isfinite(value):
-                _refuse(f"a finite number for {name}", f"{value!r}", "pass an int or a float")
+                refuse(f"a finite number for {name}", f"{value!r}", "pass an int or a float")
             numbers[name] = float(value)
         return numbers
 
@@ -196,13 +203,13 @@ class Plan:
         for layer in self.layers:
             width = float(evaluate(layer.width, numbers))
             if width > _MAX_WIDTH:
-                _refuse(
+                refuse(
                     f"a width of at most {_MAX_WIDTH}",
                     f"{layer.width} = {width:g}, too large to sample",
                     "choose a smaller N",
                 )
             if not (width >= 1 and width == int(width)):
-                _refuse("an integer width of at least 1", f"{layer.width} = {width:g}", "choose N")
+                refuse("an integer width of at least 1", f"{layer.width} = {width:g}", "choose N")
             widths.append(int(width))
         return tuple(widths)
 
@@ -217,19 +224,19 @@ class Plan:
         try:
             array = np.array(X, dtype=np.float64, order="C")
         except (TypeError, ValueError):
-            _refuse("points as an array (n, d) of real numbers", f"{X!r}", "pass numbers")
+            refuse("points as an array (n, d) of real numbers", f"{X!r}", "pass numbers")
         if array.ndim == 1:
             array = array[:, None]
         if array.ndim != 2 or 0 in array.shape:
-            _refuse("points of shape (n, d), at least one", f"{array.shape}", "reshape the points")
+            refuse("points of shape (n, d), at least one", f"{array.shape}", "reshape the points")
         if self.dimension not in (None, array.shape[1]):
-            _refuse(
+            refuse(
                 f"points in {self.dimension} dimensions",
                 f"{array.shape[1]} dimensions",
                 "match the points to the network",
             )
         if not np.isfinite(array).all():
-            _refuse("finite coordinates", "NaN or infinity", "remove those points")
+            refuse("finite coordinates", "NaN or infinity", "remove those points")
         return array
 
 
@@ -255,33 +262,35 @@ def _dense(
     dimension: int | None,
 ) -> Dense:
     keys = ("kind", "width", "weight", "bias", "activation", "locals")
-    layer = _record(data, where, keys)
+    layer = read_record(data, where, keys)
     texts = layer["locals"]
     if not isinstance(texts, Mapping) or (texts and not first):
-        _refuse(
+        refuse(
             f"{where}.locals as an object, empty except in the first layer",
             f"{texts!r}",
             "move the local names to the first layer",
         )
-    names = _names(list(texts), f"{where}.locals", taken=parameters)
+    names = read_names(list(texts), f"{where}.locals", taken=parameters)
     reserved = (*parameters, "norm2", "d")
     definitions = tuple(
-        (name, _parse(texts[name], reserved, f"{where}.locals.{name}")) for name in names
+        (name, read_expression(texts[name], reserved, f"{where}.locals.{name}")) for name in names
     )
     weight = _recipe(layer["weight"], f"{where}.weight", parameters)
     events = len(weight.components)
     if events > 1 and not (first and dimension == events):
-        _refuse(
+        refuse(
             f"in {where} a scalar weight, or a row of as many components as the dimension",
             f"{events} components at dimension {dimension}",
             "fix the dimension of the plan to that of the vector density",
         )
     bias = layer["bias"]
     return Dense(
-        width=_parse(layer["width"], parameters, f"{where}.width"),
+        width=read_expression(layer["width"], parameters, f"{where}.width"),
         weight=weight,
         bias=None if bias is None else _scalar(bias, f"{where}.bias", parameters),
-        activation=_parse(layer["activation"], (*parameters, *names, "z"), f"{where}.activation"),
+        activation=read_expression(
+            layer["activation"], (*parameters, *names, "z"), f"{where}.activation"
+        ),
         locals=definitions,
     )
 
@@ -289,52 +298,53 @@ def _dense(
 def _neurons(
     data: Mapping[str, Any], where: str, parameters: tuple[str, ...], dimension: int | None
 ) -> Neurons:
-    layer = _record(data, where, ("kind", "width", "inputs", "draws", "neuron"))
-    inputs = _names(layer["inputs"], f"{where}.inputs", taken=parameters)
+    layer = read_record(data, where, ("kind", "width", "inputs", "draws", "neuron"))
+    inputs = read_names(layer["inputs"], f"{where}.inputs", taken=parameters)
     if len(inputs) != dimension:
-        _refuse(
+        refuse(
             f"as many inputs in {where} as the dimension of the plan",
             f"{len(inputs)} inputs at dimension {dimension}",
             "set dimension to the number of inputs",
         )
     taken = [*parameters, *inputs]
     draws = []
-    for index, item in enumerate(_sequence(layer["draws"], f"{where}.draws", least=0)):
+    for index, item in enumerate(read_list(layer["draws"], f"{where}.draws", least=0)):
         here = f"{where}.draws[{index}]"
-        record = _record(item, here, ("names", "draw"))
-        names = _names(record["names"], f"{here}.names", taken=taken)
+        record = read_record(item, here, ("names", "draw"))
+        names = read_names(record["names"], f"{here}.names", taken=taken)
         taken.extend(names)
         recipe = _recipe(record["draw"], f"{here}.draw", parameters)
         if len(recipe.components) not in (1, len(names)) or not names:
-            _refuse(
+            refuse(
                 f"one component, or one for each name, in {here}",
                 f"{len(recipe.components)} components for {len(names)} names",
                 "match the names to the density",
             )
         draws.append(NamedDraw(names=names, recipe=recipe))
     return Neurons(
-        width=_parse(layer["width"], parameters, f"{where}.width"),
+        width=read_expression(layer["width"], parameters, f"{where}.width"),
         inputs=inputs,
         draws=tuple(draws),
-        neuron=_parse(layer["neuron"], taken, f"{where}.neuron"),
+        neuron=read_expression(layer["neuron"], taken, f"{where}.neuron"),
     )
 
 
 def _recipe(data: Any, where: str, parameters: tuple[str, ...]) -> DrawRecipe:
-    record = _record(data, where, ("normals", "uniforms", "components"))
-    normals = _count(record["normals"], f"{where}.normals", least=0)
-    uniforms = _count(record["uniforms"], f"{where}.uniforms", least=0)
+    record = read_record(data, where, ("normals", "uniforms", "components"))
+    normals = read_count(record["normals"], f"{where}.normals", least=0)
+    uniforms = read_count(record["uniforms"], f"{where}.uniforms", least=0)
     if normals + uniforms > _MAX_PRIMITIVES:
-        _refuse(
+        refuse(
             f"at most {_MAX_PRIMITIVES} primitives in {where}",
             f"{normals + uniforms}",
             "draw the density with fewer primitives",
         )
-    texts = _sequence(record["components"], f"{where}.components", least=1)
+    texts = read_list(record["components"], f"{where}.components", least=1)
     empty = DrawRecipe(normals=normals, uniforms=uniforms, components=())
     names = (*parameters, *empty.names)
     components = tuple(
-        _parse(text, names, f"{where}.components[{index}]") for index, text in enumerate(texts)
+        read_expression(text, names, f"{where}.components[{index}]")
+        for index, text in enumerate(texts)
     )
     return DrawRecipe(normals=normals, uniforms=uniforms, components=components)
 
@@ -342,66 +352,5 @@ def _recipe(data: Any, where: str, parameters: tuple[str, ...]) -> DrawRecipe:
 def _scalar(data: Any, where: str, parameters: tuple[str, ...]) -> DrawRecipe:
     recipe = _recipe(data, where, parameters)
     if len(recipe.components) != 1:
-        _refuse(f"one component in {where}", f"{len(recipe.components)}", "use a scalar density")
+        refuse(f"one component in {where}", f"{len(recipe.components)}", "use a scalar density")
     return recipe
-
-
-def _parse(text: Any, names: Iterable[str], where: str) -> Expression:
-    if not isinstance(text, str):
-        _refuse(f"an expression as text in {where}", f"{text!r}", "write the expression as text")
-    try:
-        return parse(text, names=frozenset(names))
-    except LanguageError as error:
-        raise LanguageError(
-            expected=f"{error.expected} in {where}", came=error.came, remedy=error.remedy
-        ) from error
-
-
-def _record(data: Any, where: str, keys: tuple[str, ...]) -> Mapping[str, Any]:
-    if not isinstance(data, Mapping) or set(data) != set(keys):
-        came = sorted(map(str, data)) if isinstance(data, Mapping) else f"{data!r:.80}"
-        _refuse(f"{where} as an object of the keys {', '.join(keys)}", f"{came}", "match the keys")
-    return data
-
-
-def _sequence(data: Any, where: str, least: int) -> Sequence[Any]:
-    if not isinstance(data, (list, tuple)) or len(data) < least:
-        _refuse(f"{where} as a list of at least {least}", f"{data!r:.80}", "write a list")
-    return data
-
-
-def _names(data: Any, where: str, taken: Iterable[str]) -> tuple[str, ...]:
-    names = _sequence(data, where, least=0)
-    seen = set(taken)
-    for name in names:
-        # as a node of the language a name has passed its rules; constants have no free names
-        free = Name(name).names
-        if not free or _RESERVED.fullmatch(name) or name in seen:
-            _refuse(
-                f"names in {where} that are new and not reserved",
-                f"{name!r}",
-                "rename it; pi, e, z, d, norm2, g_i and u_i have meanings of their own",
-            )
-        seen.add(name)
-    return tuple(names)
-
-
-def _count(data: Any, where: str, least: int) -> int:
-    if not isinstance(data, int) or isinstance(data, bool) or data < least:
-        _refuse(f"{where} as an integer of at least {least}", f"{data!r}", "write an integer")
-    return data
-
-
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    record = dict(pairs)
-    if len(record) != len(pairs):
-        _refuse("each key once", "a repeated key", "write it with Plan.to_json")
-    return record
-
-
-def _constant(text: str) -> NoReturn:
-    _refuse("finite numbers", text, "write it with Plan.to_json")
-
-
-def _refuse(expected: str, came: str, remedy: str) -> NoReturn:
-    raise SpecificationError(expected=expected, came=came, remedy=remedy)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from nnft_num.rows import PARAMETER_ROWS, Rows
 from nnft_sym.language.errors import SpecificationError
 
 __all__ = ["GIVEN", "ROUTES", "Route", "find_route"]
@@ -27,6 +28,8 @@ class Route:
         Laws the route takes for granted and therefore cannot test; empty for none.
     statement : str
         What makes the estimate exact, in one sentence.
+    rows : Rows, optional
+        How the rows that are summed are made; None for a route that cannot sample.
 
     Examples
     --------
@@ -39,6 +42,7 @@ class Route:
     statistic: str
     assumes: tuple[str, ...]
     statement: str
+    rows: Rows | None = None
 
     def __post_init__(self) -> None:
         texts = (self.name, self.drawn, self.statistic, self.statement, *self.assumes)
@@ -63,6 +67,7 @@ ROUTES: Mapping[str, Route] = MappingProxyType(
                     "unbiased for every P(theta) and every width: E over networks of the joint "
                     "k-statistics of f is the joint cumulant of the network's law"
                 ),
+                rows=PARAMETER_ROWS,
             ),
         )
     }

@@ -1,50 +1,60 @@
-"""Running a plan over networks: raw fields, or moments streamed on an executor.
+"""Running a source over networks: raw fields, or moments streamed on an executor.
 
-The networks 0..M-1 of a run are cut into contiguous groups, and the groups into segments, by rules
-that know the run and not the machine.  A task sums some segments; the sums of the segments of a
-group are added in the order of the networks.  So the result is the same to the last bit for every
-number of threads or processes and every schedule.
+A task sums some segments of a run; the sums of the segments are added in the order of the
+networks.  So the result is the same to the last bit for every number of threads or processes,
+every schedule, and whether or not the run was interrupted.
 """
 
 from __future__ import annotations
 
 import operator
-import os
 import sys
+import time
 from collections import deque
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache
-from itertools import pairwise
-from math import comb
-from typing import Any, NamedTuple
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from tqdm import tqdm
 
-from nnft_num.jit import fill_fields
-from nnft_num.moments import LANES, Accumulator, Moments, group_bounds
+from nnft_num.executing import Calls, ExecutorLike
+from nnft_num.layouts import GROUPS, Layout, Segment, segment_size
+from nnft_num.moments import LANES, Accumulator, Moments, order_offsets
 from nnft_num.plans import Plan
-from nnft_sym.language.errors import SpecificationError
+from nnft_num.runs import Run, Sums
+from nnft_num.sources import RowSource, Source
+from nnft_sym.language.errors import NNFTError, SpecificationError
 
-__all__ = ["sample_fields", "sample_moments"]
+__all__ = ["Keeper", "new_run", "sample_fields", "sample_moments", "sample_sums"]
 
 _TASK_WORK = 5e7
-"""Products of one task: about a quarter of a second."""
+"""Products of the first tasks; later ones grow to about a third of a second."""
+
+_TASK_SECONDS = 0.3
+
+_TASK_BYTES = 2**21
+"""Sums that a task of several segments gives back."""
 
 _CHUNK_BYTES = 2**17
-"""Fields kept between the kernel and the sums."""
+"""Rows kept between the kernel and the sums."""
 
 _LONG_RUN = 2.0
 """Seconds after which a run shows its progress."""
 
 
-class _Segment(NamedTuple):
-    group: int
-    start: int
-    stop: int
+class Keeper(Protocol):
+    """Keeps the sums of a run, so that it can go on where it was interrupted."""
+
+    def resumed(self, run: Run) -> Sums | None:
+        """Sums of the run as they were kept, None for a run that begins."""
+
+    def reached(self, sums: Sums) -> None:
+        """Keep the sums now and then."""
+
+    def finished(self, sums: Sums) -> None:
+        """Keep the sums at the end."""
 
 
 def sample_fields(
@@ -81,43 +91,38 @@ def sample_fields(
     SpecificationError
         If points, parameters or counts are impossible, or a field is not finite.
     """
-    points = plan.points(X)
-    out = np.empty((_whole(networks, "networks", 1), len(points), plan.outputs))
-    _fill(plan, points, params, key, _whole(start, "start", 0), out)
+    source = Source(plan=plan, X=plan.points(X), params=params)
+    count = _whole(networks, "networks", 1)
+    out = np.empty((count, len(source.X), plan.outputs))
+    source.fill(key, _whole(start, "start", 0), out.reshape(count, source.dimension))
     if not np.isfinite(out).all():
         raise _diverging("finite fields", "check the activation and the scales")
     return out
 
 
 def sample_moments(
-    plan: Plan,
-    X: ArrayLike,
+    source: RowSource,
     *,
     networks: int,
     max_order: int,
     key: tuple[int, int],
-    params: Mapping[str, Any],
-    executor: Executor | None = None,
+    executor: ExecutorLike = None,
     progress: bool | None = None,
-    groups: int = 128,
+    groups: int = GROUPS,
 ) -> Moments:
-    """Moments of the fields of networks 0, ..., networks - 1 at the points.
+    """Moments of rows 0, ..., networks - 1 of a source.
 
     Parameters
     ----------
-    plan : Plan
-        What to draw.
-    X : array_like, shape (n, d)
-        Points; (n,) is read as d = 1.
+    source : Source
+        What to sample.
     networks : int
-        Number of networks.
+        Number of rows, one for each network.
     max_order : int
         Highest order of the moments, at least 1.
     key : tuple of two int
         Key of the run, from ``key_from_rng``.
-    params : mapping
-        Values of the parameters of the plan.
-    executor : concurrent.futures.Executor, optional
+    executor : concurrent.futures.Executor or function that makes one, optional
         Where the work runs; by default as many threads as there are processors.
     progress : bool, optional
         Whether to show a progress bar; by default in long runs on a terminal.
@@ -127,45 +132,174 @@ def sample_moments(
     Raises
     ------
     SpecificationError
-        If points, parameters or counts are impossible, or a field is not finite.
+        If counts are impossible, or a number is not finite.
     """
-    points = plan.points(X)
-    numbers = plan.values(params)
-    order = _whole(max_order, "max_order", 1)
-    bounds = group_bounds(_whole(networks, "networks", 1), _whole(groups, "groups", 1))
-    dimension = len(points) * plan.outputs
-    unique = comb(dimension + order, order) - 1
-    table = np.zeros((len(bounds) - 1, unique))
-    maxima = np.zeros((len(bounds) - 1, dimension))
-    work = unique + len(points) * _fan(plan, numbers, points.shape[1])
-    text = plan.to_json()
-    arguments = (text, points, numbers, (int(key[0]), int(key[1])), order)
+    run = new_run(source, networks=networks, max_order=max_order, key=key, groups=groups)
+    return sample_sums(run, executor=executor, progress=progress).moments()
 
-    with _running(executor) as (pool, workers), _bar(progress, int(bounds[-1])) as bar:
-        tasks = _tasks(bounds, max(LANES, int(_TASK_WORK / work)))
-        pending: deque[tuple[list[_Segment], Future[Any]]] = deque()
-        try:
-            for segments in tasks:
-                pending.append((segments, pool.submit(_sum_segments, *arguments, segments)))
-                if len(pending) >= 4 * workers:
-                    _collect(pending.popleft(), table, maxima, bar)
-            while pending:
-                _collect(pending.popleft(), table, maxima, bar)
-        finally:
-            for _, future in pending:
-                future.cancel()
-    if not np.isfinite(table).all():
-        raise _diverging(
-            "finite fields, with finite products up to the highest order",
-            "check the activation and the scales, or ask for lower orders",
-        )
-    return Moments(
-        dimension=dimension,
-        max_order=order,
-        counts=np.diff(bounds),
-        table=table,
-        maxima=maxima,
+
+def new_run(
+    source: RowSource,
+    *,
+    networks: int | None,
+    max_order: int,
+    key: tuple[int, int],
+    first: int = 0,
+    groups: int = GROUPS,
+) -> Run:
+    """Describe a run over networks first, first + 1, ...; ``networks`` None lets it grow.
+
+    Raises
+    ------
+    SpecificationError
+        If a number is impossible.
+    """
+    order = _whole(max_order, "max_order", 1)
+    work = order_offsets(source.dimension, order)[-1] + source.work
+    layout = Layout(
+        first=_whole(first, "first", 0),
+        networks=None if networks is None else _whole(networks, "networks", 1),
+        groups=_whole(groups, "groups", 1),
+        segment=segment_size(work),
     )
+    words = (int(key[0]), int(key[1]))
+    return Run(source=source, key=words, max_order=order, layout=layout)
+
+
+def sample_sums(
+    run: Run,
+    *,
+    executor: ExecutorLike = None,
+    progress: bool | None = None,
+    keeper: Keeper | None = None,
+    enough: Callable[[Sums, tqdm[Any]], bool] | None = None,
+) -> Sums:
+    """Sum a run to its end, or one that grows until it is ``enough``.
+
+    Parameters
+    ----------
+    run : Run
+        What to sum.
+    executor, progress
+        As in ``sample_moments``.
+    keeper : Keeper, optional
+        Keeps the sums and gives back those of an interrupted run.
+    enough : callable (sums, bar) -> bool
+        Asked at each end of a run that grows; looks at nothing but the sums.
+
+    Raises
+    ------
+    SpecificationError
+        If a number is not finite.
+    """
+    layout = run.layout
+    sums = (keeper.resumed(run) if keeper is not None else None) or Sums(run)
+    with Calls(executor) as calls, _bar(progress, layout.networks, sums.done) as bar:
+        while not _ended(sums, enough, bar, keeper):
+            for segments, parts in _summed(run, sums.done, calls):
+                for segment, (part, largest) in zip(segments, parts, strict=True):
+                    if not np.isfinite(part).all():
+                        raise _diverging(
+                            "finite fields, with finite products up to the highest order",
+                            "check the activation and the scales, or ask for lower orders",
+                        )
+                    sums.add(segment, part, largest)
+                bar.update(segments[-1].stop - segments[0].start)
+                if keeper is not None:
+                    keeper.reached(sums)
+    if keeper is not None:
+        keeper.finished(sums)
+    return sums
+
+
+def _ended(
+    sums: Sums,
+    enough: Callable[[Sums, tqdm[Any]], bool] | None,
+    bar: tqdm[Any],
+    keeper: Keeper | None,
+) -> bool:
+    layout, done = sums.run.layout, sums.done
+    if layout.networks is not None:
+        return done == layout.networks
+    assert enough is not None, "a run that grows ends where something says so"
+    if done == 0 or layout.next_end(done - 1) != done:
+        return False
+    try:
+        return enough(sums, bar)
+    except NNFTError:
+        if keeper is not None:
+            keeper.finished(sums)
+        raise
+
+
+def _summed(
+    run: Run, done: int, calls: Calls
+) -> Iterator[tuple[list[Segment], list[tuple[NDArray[np.float64], NDArray[np.float64]]]]]:
+    """Sums of the segments from ``done`` to the next end, task by task in their order."""
+    size = _Size(run, calls.workers)
+    end = run.layout.next_end(done)
+    sent: deque[list[Segment]] = deque()
+
+    def arguments() -> Iterator[tuple[Any, ...]]:
+        for task in _tasks(run.layout.segments(done, end), end - done, size):
+            sent.append(task)
+            yield run.source, run.key, run.max_order, task
+
+    for parts, seconds in calls.results(_sum_segments, arguments()):
+        task = sent.popleft()
+        size.learn(task, seconds)
+        yield task, parts
+
+
+class _Size:
+    """Networks of the next task; it decides when sums are made, never what they are."""
+
+    def __init__(self, run: Run, workers: int) -> None:
+        self.networks = max(LANES, int(_TASK_WORK / run.work))
+        self.segments = max(1, _TASK_BYTES // (8 * run.unique))
+        self.workers = workers
+
+    def learn(self, task: list[Segment], seconds: float) -> None:
+        summed = task[-1].stop - task[0].start
+        if summed >= self.networks and seconds < _TASK_SECONDS / 2:
+            self.networks *= 2
+
+    def now(self, left: int) -> int:
+        return max(LANES, min(self.networks, left // (2 * self.workers)))
+
+
+def _tasks(segments: Iterator[Segment], left: int, size: _Size) -> Iterator[list[Segment]]:
+    """Consecutive segments joined into tasks."""
+    task: list[Segment] = []
+    for segment in segments:
+        task.append(segment)
+        summed = segment.stop - task[0].start
+        if summed >= size.now(left) or len(task) == size.segments:
+            left -= summed
+            yield task
+            task = []
+    if task:
+        yield task
+
+
+def _sum_segments(
+    source: RowSource, key: tuple[int, int], max_order: int, segments: list[Segment]
+) -> tuple[list[tuple[NDArray[np.float64], NDArray[np.float64]]], float]:
+    """Work of one task, from plain data alone so that it can run in any process."""
+    began = time.perf_counter()
+    dimension = source.dimension
+    accumulator = Accumulator(dimension, max_order)
+    chunk = max(1, _CHUNK_BYTES // (8 * dimension * LANES)) * LANES
+    longest = max(segment.stop - segment.start for segment in segments)
+    out = np.empty((min(chunk, longest), dimension))
+    sums = []
+    for segment in segments:
+        for start in range(segment.start, segment.stop, chunk):
+            part = out[: min(chunk, segment.stop - start)]
+            source.fill(key, start, part)
+            accumulator.add(part)
+        sums.append(accumulator.finish())
+    return sums, time.perf_counter() - began
 
 
 def _diverging(expected: str, remedy: str) -> SpecificationError:
@@ -174,111 +308,17 @@ def _diverging(expected: str, remedy: str) -> SpecificationError:
     )
 
 
-def _tasks(bounds: NDArray[np.int64], size: int) -> Iterator[list[_Segment]]:
-    """Segments of at most ``size`` networks within groups, joined into tasks of about ``size``."""
-    size = -(-size // LANES) * LANES
-    task: list[_Segment] = []
-    room = size
-    for group, (low, high) in enumerate(pairwise(bounds.tolist())):
-        for start in range(low, high, size):
-            segment = _Segment(group, start, min(start + size, high))
-            if task and segment.stop - segment.start > room:
-                yield task
-                task, room = [], size
-            task.append(segment)
-            room -= segment.stop - segment.start
-    yield task
-
-
-def _sum_segments(
-    text: str,
-    X: NDArray[np.float64],
-    params: dict[str, float],
-    key: tuple[int, int],
-    max_order: int,
-    segments: list[_Segment],
-) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Work of one task, from plain data alone so that it can run in any process."""
-    plan = _load(text)
-    dimension = len(X) * plan.outputs
-    accumulator = Accumulator(dimension, max_order)
-    chunk = max(1, _CHUNK_BYTES // (8 * dimension * LANES)) * LANES
-    longest = max(segment.stop - segment.start for segment in segments)
-    out = np.empty((min(chunk, longest), len(X), plan.outputs))
-    sums = []
-    for segment in segments:
-        for start in range(segment.start, segment.stop, chunk):
-            part = out[: min(chunk, segment.stop - start)]
-            _fill(plan, X, params, key, start, part)
-            accumulator.add(part.reshape(len(part), dimension))
-        sums.append(accumulator.finish())
-    return sums
-
-
-def _collect(
-    done: tuple[list[_Segment], Future[Any]],
-    table: NDArray[np.float64],
-    maxima: NDArray[np.float64],
-    bar: tqdm[Any],
-) -> None:
-    segments, future = done
-    for segment, (sums, largest) in zip(segments, future.result(), strict=True):
-        table[segment.group] += sums
-        np.maximum(maxima[segment.group], largest, out=maxima[segment.group])
-    bar.update(segments[-1].stop - segments[0].start)
-
-
-def _fill(
-    plan: Plan,
-    X: NDArray[np.float64],
-    params: Mapping[str, Any],
-    key: tuple[int, int],
-    start: int,
-    out: NDArray[np.float64],
-) -> None:
-    numbers = plan.values(params)
-    values = np.array([numbers[name] for name in plan.parameters], dtype=np.float64)
-    widths = plan.widths(numbers)
-    fill_fields(plan, X, key=key, start=start, values=values, widths=widths, out=out)
-
-
-@lru_cache(maxsize=64)
-def _load(text: str) -> Plan:
-    return Plan.from_json(text)
-
-
-def _fan(plan: Plan, params: Mapping[str, Any], dimension: int) -> float:
-    """Cost of one network at one point, in products."""
-    widths = plan.widths(params)
-    return float(sum(a * (b + 10) for a, b in zip(widths, (dimension, *widths), strict=False)))
-
-
 @contextmanager
-def _running(executor: Executor | None) -> Iterator[tuple[Executor, int]]:
-    """Give the executor to use and its number of workers; shut down one of our own at the end."""
-    processors = os.cpu_count() or 1
-    if executor is not None:
-        if not callable(getattr(executor, "submit", None)):
-            raise SpecificationError(
-                expected="executor= a concurrent.futures.Executor",
-                came=f"{executor!r}",
-                remedy="leave it out, or pass ThreadPoolExecutor(2), say",
-            )
-        yield executor, getattr(executor, "_max_workers", None) or processors
-        return
-    pool = ThreadPoolExecutor(processors, thread_name_prefix="nnft")
-    try:
-        yield pool, processors
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-@contextmanager
-def _bar(progress: bool | None, networks: int) -> Iterator[tqdm[Any]]:
+def _bar(progress: bool | None, networks: int | None, done: int) -> Iterator[tqdm[Any]]:
     delay = 0.0 if progress else _LONG_RUN
     hidden = not (sys.stderr.isatty() if progress is None else progress)
     with tqdm(
-        total=networks, unit=" networks", unit_scale=True, delay=delay, disable=hidden
+        total=networks,
+        initial=done,
+        unit=" networks",
+        unit_scale=True,
+        delay=delay,
+        disable=hidden,
     ) as bar:
         yield bar
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from math import comb
 from typing import Any
@@ -16,6 +15,7 @@ from nnft_num import reports
 from nnft_num.checking import OrderReport, Report, confront
 from nnft_num.draws import key_from_rng
 from nnft_num.estimating import Estimate, wanted_orders
+from nnft_num.executing import ExecutorLike
 from nnft_num.front import correlators, evaluated, merged
 from nnft_num.slopes import Amplitude, Slope, deviation, fit_slope, projection
 from nnft_num.verdicts import Criterion, Verdict, joined
@@ -24,7 +24,7 @@ from nnft_sym.kernels import kernel
 from nnft_sym.language.errors import SpecificationError
 from nnft_sym.networks import Network
 
-__all__ = ["Sweep", "sweep"]
+__all__ = ["Sweep", "counts_of", "sweep", "width_names", "widths_of"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -100,7 +100,7 @@ def sweep(
     level: float = 0.01,
     resolution: float = 5.0,
     route: str = "parameters",
-    executor: Executor | None = None,
+    executor: ExecutorLike = None,
     progress: bool | None = None,
     params: Mapping[str, Any] | None = None,
     **values: Any,
@@ -151,7 +151,7 @@ def sweep(
     deep = net.depth > 1
     wanted = ((2,) if deep else (2, 4)) if orders is None else orders
     schedule = _schedule(widths, wanted, least=3 if deep else 2)
-    points, names = net.points(X), _width_names(net)
+    points, names = net.points(X), width_names(net)
     given = merged(params, values)
     if set(names) & set(given):
         raise SpecificationError(
@@ -160,7 +160,7 @@ def sweep(
             remedy="pass widths=(...) alone",
         )
     sizes = sorted({size for listed in schedule.values() for size in listed})
-    counts = _counts(networks, sizes)
+    counts = counts_of(networks, sizes)
     numbers = {size: net.bind(given | dict.fromkeys(names, size)) for size in sizes}
     seeds = np.random.SeedSequence(key_from_rng(rng)).spawn(len(sizes))
 
@@ -281,7 +281,8 @@ def _has_power(net: Network, order: int, params: Mapping[str, Any]) -> bool:
     return all(k == 0 for k in named)
 
 
-def _width_names(net: Network) -> tuple[str, ...]:
+def width_names(net: Network) -> tuple[str, ...]:
+    """Names of the hidden widths, each once; all have to be named."""
     fixed = [width for width in net.widths if not width.is_Symbol]
     if fixed:
         raise SpecificationError(
@@ -300,11 +301,11 @@ def _schedule(
 ) -> dict[int, tuple[int, ...]]:
     """Widths of each order."""
     if isinstance(widths, Mapping):
-        return {k: _widths(widths[k], least=least) for k in wanted_orders(widths)}
-    return dict.fromkeys(wanted_orders(orders), _widths(widths, least=least))
+        return {k: widths_of(widths[k], least=least) for k in wanted_orders(widths)}
+    return dict.fromkeys(wanted_orders(orders), widths_of(widths, least=least))
 
 
-def _counts(networks: int | Mapping[int, int], sizes: list[int]) -> dict[int, int]:
+def counts_of(networks: int | Mapping[int, int], sizes: list[int]) -> dict[int, int]:
     """Number of networks at each width."""
     if not isinstance(networks, Mapping):
         return dict.fromkeys(sizes, networks)
@@ -317,7 +318,8 @@ def _counts(networks: int | Mapping[int, int], sizes: list[int]) -> dict[int, in
     return {size: networks[size] for size in sizes}
 
 
-def _widths(widths: Iterable[int], *, least: int) -> tuple[int, ...]:
+def widths_of(widths: Iterable[int], *, least: int) -> tuple[int, ...]:
+    """Widths in ascending order, each once and at least so many."""
     listed = tuple(widths)
     whole = all(
         isinstance(size, (int, np.integer)) and not isinstance(size, bool) and size >= 1

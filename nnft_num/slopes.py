@@ -13,12 +13,13 @@ weighted least squares over the widths that are resolved.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import chdtrc
 
 from nnft_num import reports
 from nnft_num.estimating import CorrelatorEstimate
@@ -26,7 +27,19 @@ from nnft_num.tails import effective_freedom
 from nnft_num.verdicts import Criterion, Verdict, gaussian_freedom, skewness
 from nnft_sym.tensors import SymmetricTensor
 
-__all__ = ["Amplitude", "Fit", "Slope", "deviation", "fit_slope", "projection"]
+__all__ = [
+    "NO_FIT",
+    "Amplitude",
+    "Fit",
+    "Slope",
+    "cut",
+    "deviation",
+    "fit_first",
+    "fit_slope",
+    "projection",
+]
+
+_GOOD = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,12 +158,26 @@ def _freedom(groups: NDArray[np.float64], order: int, networks: int) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
-    """A slope with its standard error, degrees of freedom and skewness; NaN if there is none."""
+    """A fitted number with its standard error, degrees of freedom and skewness; NaN if none.
+
+    ``misfit`` is χ² of the fit over its ``spare`` degrees of freedom.
+    """
 
     value: float
     error: float
     freedom: float
     skew: float
+    misfit: float = 0.0
+    spare: int = 0
+
+    @property
+    def is_good(self) -> bool:
+        """Whether more scatter than this has a probability above 5 %."""
+        return not np.isnan(self.value) and bool(chdtrc(self.spare, self.misfit) > _GOOD)
+
+
+NO_FIT = Fit(value=float("nan"), error=float("nan"), freedom=1.0, skew=0.0)
+"""Where there are too few data."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,14 +266,12 @@ class Slope:
         )
 
 
-def fit_slope(
-    amplitudes: Sequence[Amplitude], *, resolution: float, correction: bool = False
-) -> Fit:
+def fit_slope(amplitudes: Sequence[Amplitude], *, resolution: float, correction: int = 0) -> Fit:
     """Fit log A = c + s log N by weighted least squares.
 
     Widths are used if their resolution, by the theory where there is one and so free of noise,
-    is at least the one given.  With ``correction`` a term b/N is fitted as well: the next order of
-    a truncated expansion, which would otherwise pass for a wrong power.
+    is at least the one given.  With ``correction`` so many terms b_1/N + b_2/N² + ... are fitted as
+    well: the next orders of a truncated expansion, which would otherwise pass for a wrong power.
 
     Examples
     --------
@@ -256,21 +281,73 @@ def fit_slope(
     (-1.0, 0.0034)
     """
     used = [a for a in amplitudes if a.resolution >= resolution and a.value > 0]
-    unknowns = 3 if correction else 2
-    if len({a.width for a in used}) < unknowns:
-        return Fit(value=float("nan"), error=float("nan"), freedom=1.0, skew=0.0)
     N = np.array([float(a.width) for a in used])
-    relative = np.array([a.error / a.value for a in used])
-    basis = [np.ones_like(N), np.log(N)] + ([1 / N] if correction else [])
-    design = np.stack(basis, axis=1) / relative[:, None]
-    weights = np.linalg.pinv(design)[1] / relative
-    parts = weights * relative
-    variance = float(parts @ parts)
-    # Welch and Satterthwaite: freedom of a sum of independent variances
-    freedom = variance**2 / np.sum(parts**4 / np.array([a.freedom for a in used]))
-    return Fit(
-        value=float(weights @ np.log([a.value for a in used])),
-        error=float(np.sqrt(variance)),
-        freedom=float(freedom),
-        skew=float(parts**3 @ np.array([a.skew for a in used]) / variance**1.5),
+    basis = [np.log(N), np.ones_like(N), *(N ** -float(k + 1) for k in range(correction))]
+    return fit_first(
+        basis,
+        np.log([a.value for a in used]),
+        np.array([a.error / a.value for a in used]),
+        freedom=np.array([a.freedom for a in used]),
+        skew=np.array([a.skew for a in used]),
     )
+
+
+def fit_first(
+    basis: Sequence[NDArray[np.float64]],
+    values: NDArray[np.float64],
+    errors: NDArray[np.float64],
+    *,
+    freedom: NDArray[np.float64],
+    skew: NDArray[np.float64],
+) -> Fit:
+    """Fit values as a sum over a basis by weighted least squares; the first coefficient."""
+    if len(values) < len(basis):
+        return NO_FIT
+    design = np.stack(basis, axis=1) / errors[:, None]
+    inverse = np.linalg.pinv(design)
+    solution = inverse @ (values / errors)
+    parts = inverse[0]
+    variance = float(parts @ parts)
+    return Fit(
+        value=float(solution[0]),
+        error=float(np.sqrt(variance)),
+        # Welch and Satterthwaite: freedom of a sum of independent variances
+        freedom=float(variance**2 / np.sum(parts**4 / freedom)),
+        skew=float(parts**3 @ skew / variance**1.5),
+        misfit=float(np.sum((values / errors - design @ solution) ** 2)),
+        spare=len(values) - len(basis),
+    )
+
+
+def cut(fit: Callable[[int], Fit], *, least: int) -> Fit:
+    """Fit an expansion that nobody knows where to cut, the cut being part of the error.
+
+    Terms are added to the ``least`` number until the fit is good, and then one more; the step of
+    the result on adding it is part of the error, in quadrature.  Small widths, where many terms
+    matter, so lead to a large error and not to a wrong number.
+
+    Parameters
+    ----------
+    fit : callable
+        Fit with a given number of terms; without a value where there are too few data.
+    least : int
+        Number of terms to begin with.
+
+    Examples
+    --------
+    >>> N = np.array([2.0, 3.0, 4.0, 6.0, 8.0])
+    >>> def fit(terms):
+    ...     basis = [N ** -(k + 1.0) for k in range(terms)]
+    ...     one = np.ones_like(N)
+    ...     return fit_first(basis, 3 / N - 5 / N**2, 0.01 * one, freedom=99 * one, skew=0 * one)
+    >>> round(cut(fit, least=1).value, 9), fit(1).is_good
+    (3.0, False)
+    """
+    own, terms = fit(least), least
+    while not np.isnan(own.value):
+        following = fit(terms + 1)
+        if own.is_good:
+            step = following.value - own.value
+            return replace(following, error=float(np.hypot(following.error, step)))
+        own, terms = following, terms + 1
+    return NO_FIT

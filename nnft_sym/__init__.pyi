@@ -39,6 +39,8 @@ from .diagrams.amplitude import Amplitude as Amplitude
 from .diagrams.diagram import Diagram as Diagram
 from .exactness import Exactness as Exactness
 from .expectation.mehler import MehlerSeries as MehlerSeries
+from .joint import KernelMatrices as KernelMatrices
+from .joint import kernel_matrices as kernel_matrices
 from .kernels import kernel as kernel
 from .language.errors import AccuracyError as AccuracyError
 from .language.errors import InfiniteMomentError as InfiniteMomentError
@@ -53,6 +55,7 @@ from .literature import relu_net as relu_net
 from .literature import scalar_field_net as scalar_field_net
 from .networks import Network as Network
 from .recursions import fixed_points as fixed_points
+from .tables import activation_table as activation_table
 from .tangent import ntk as ntk
 from .tensors import SymmetricTensor as SymmetricTensor
 from .universality import criticality as criticality

@@ -11,7 +11,7 @@ from nnft_sym.expectation.variables import collected_determinants, pair_geometri
 from nnft_sym.language.errors import InfiniteMomentError, NotDerivedError
 from nnft_sym.point_functions import ClosedExpression, MomentPolynomial, PointFunction
 
-__all__ = ["differentiated", "limited", "written_out"]
+__all__ = ["differentiated", "limited", "written_out", "written_size"]
 
 
 def differentiated(function: PointFunction, parameter: sp.Symbol, order: int) -> PointFunction:
@@ -76,6 +76,28 @@ def written_out(expression: sp.Expr, variables: Mapping[sp.Symbol, sp.Expr]) -> 
     while expression.free_symbols & set(variables):
         expression = expression.xreplace(dict(variables))
     return expression
+
+
+def written_size(expression: sp.Expr, variables: Mapping[sp.Symbol, sp.Expr]) -> int:
+    """Operations of the expression with symbols replaced by their meanings, without doing so.
+
+    Examples
+    --------
+    >>> x, y = sp.symbols("x y")
+    >>> written_size(x + x**2, {x: y + 1})
+    4
+    """
+    sizes: dict[sp.Symbol, int] = {}
+
+    def size(body: sp.Expr) -> int:
+        total = int(body.count_ops())
+        for symbol in body.free_symbols & set(variables):
+            if symbol not in sizes:
+                sizes[symbol] = size(variables[symbol])
+            total += int(body.count(symbol)) * sizes[symbol]
+        return total
+
+    return size(expression)
 
 
 def limited(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol, Self
 
+import mpmath
 import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from nnft_sym.combinatorics import Partition, shape
 from nnft_sym.exactness import Exactness
 from nnft_sym.expectation.covariances import DIMENSION
 from nnft_sym.expectation.law import Moments, NeuronLaw, relabelled
+from nnft_sym.expectation.precise.evaluator import PreciseEvaluator
 from nnft_sym.expectation.variables import collected_determinants, pair_geometries
 from nnft_sym.language.errors import AccuracyError
 from nnft_sym.language.nodes import shorten
@@ -119,6 +121,9 @@ class PointFunction(Protocol):
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Values and error bounds at rows of point indices."""
 
+    def in_digits(self, evaluator: PreciseEvaluator, indices: NDArray[np.intp]) -> list[mpmath.mpf]:
+        """Values at rows of point indices, at mpmath's working precision."""
+
 
 @dataclass(frozen=True)
 class MomentPolynomial:
@@ -212,6 +217,18 @@ class MomentPolynomial:
             error += relative - np.abs(value)
         return total, error + 4 * np.finfo(np.float64).eps * np.abs(total)
 
+    def in_digits(self, evaluator: PreciseEvaluator, indices: NDArray[np.intp]) -> list[mpmath.mpf]:
+        """Values at rows of point indices, at mpmath's working precision."""
+        total = [mpmath.mpf(0)] * len(indices)
+        for partition, coefficient in self.coefficients:
+            product = [evaluator.number(coefficient)] * len(indices)
+            for block in partition:
+                rows = [tuple(row) for row in indices[:, list(block)].tolist()]
+                moments = evaluator.moments(self.law, rows)
+                product = [p * m for p, m in zip(product, moments, strict=True)]
+            total = [t + p for t, p in zip(total, product, strict=True)]
+        return total
+
     def classes(self) -> list[tuple[sp.Expr, list[Partition]]]:
         """Partitions grouped by equal coefficient and block sizes, in a fixed order."""
         groups: dict[tuple[tuple[int, ...], sp.Expr], list[Partition]] = {}
@@ -294,3 +311,12 @@ class ClosedExpression:
                 remedy="leave out degenerate points: the expression is singular there",
             )
         return value, 1e3 * np.finfo(np.float64).eps * np.abs(value)
+
+    def in_digits(self, evaluator: PreciseEvaluator, indices: NDArray[np.intp]) -> list[mpmath.mpf]:
+        """Values at rows of point indices, at mpmath's working precision."""
+        expression = collected_determinants(self.expression, self.order)
+        dimension = {DIMENSION: sp.Integer(len(evaluator.X[0]))}
+        return [
+            evaluator.expression_value(self.law, expression.xreplace(dimension), tuple(row))
+            for row in indices.tolist()
+        ]

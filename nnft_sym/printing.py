@@ -38,11 +38,44 @@ def correlator_latex(correlator: Correlator) -> str:
     for law in _laws(correlator):
         functions = (t.function for t in correlator.terms if t.function.law == law)
         own = [line for function in functions for line in _meanings(function)]
-        for symbol, meaning in law.variables(correlator.order).items():
-            if symbol in (covariance(1, 1), covariance(1, 2)):
-                own.append(f"{sp.latex(symbol)} = {sp.latex(meaning)}")
+        own += _covariances(law, correlator.order)
         lines += [line for line in map(partial(_marked, correlator, law), own) if line not in lines]
     return "\n".join(lines)
+
+
+def _covariances(law: NeuronLaw, order: int) -> list[str]:
+    """K_11 and K_12, and of deep networks those of all layers below, as a recursion.
+
+    Layers that are alike are written once, K^{(l+1)} in K^{(l)}.
+    """
+    variables = law.variables(order)
+    marks = [None, *range(law.level, 0, -1)]
+    layers = []
+    for mark in marks:
+        below = law.level if mark is None else mark - 1
+        pair = [covariance(1, b, mark) for b in (1, 2)]
+        rule = {
+            covariance(a, b, below): covariance(a, b).func(
+                f"K_{a}{b}^(l)", **covariance(a, b).assumptions0
+            )
+            for b in (1, 2)
+            for a in (1, 2)
+        }
+        layers.append(
+            [(s, variables[s], variables[s].xreplace(rule)) for s in pair if s in variables]
+        )
+    deep = layers[:-1]
+    alike = len(deep) > 1 and all(
+        [e[2] for e in other] == [e[2] for e in deep[0]] for other in deep
+    )
+    if not alike:
+        return [f"{sp.latex(s)} = {sp.latex(m)}" for layer in layers for s, m, _ in layer]
+    lines = [
+        rf"{sp.latex(s).replace('K_', 'K^{(l+1)}_')} = {sp.latex(generic)}"
+        for s, _, generic in deep[0]
+    ]
+    lines[-1] += rf",\quad l = 1, \dots, {law.level},\quad K = K^{{({law.level + 1})}}"
+    return lines + [f"{sp.latex(s)} = {sp.latex(m)}" for s, m, _ in layers[-1]]
 
 
 def _laws(correlator: Correlator) -> list[NeuronLaw]:

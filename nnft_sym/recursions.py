@@ -201,7 +201,7 @@ def fixed_points(
     AccuracyError, InfiniteMomentError
         If E[φ²] cannot be evaluated anywhere on the range.
 
-    Source: [PDLT] section 5.1.
+    Source: [PDLT] chapter 5.
 
     Examples
     --------

@@ -106,4 +106,5 @@ def _criticality(phi: Activation) -> list[str]:
     found = criticality(phi)
     lines = [f"class: {found.universality} [{found.source}]"]
     lines += [f"{point} ({point.stability})" for point in found.points]
+    lines += [f"reason: {found.reason}"] if found.reason else []
     return [*lines, f"searched: {found.searched}", "latex:", found.latex()]

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import mpmath
 import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ from nnft_sym.expectation.cubature.gram import Gram
 from nnft_sym.expectation.gaussian import GaussianLaw
 from nnft_sym.expectation.jump_law import JumpLaw
 from nnft_sym.expectation.law import InnerProduct, NeuronLaw, relabelled
+from nnft_sym.expectation.precise.evaluator import PreciseEvaluator
 from nnft_sym.expectation.variables import covariance
 from nnft_sym.language.errors import InfiniteMomentError, NotDerivedError
 from nnft_sym.point_functions import Evaluator
@@ -75,6 +77,17 @@ class InputTangent:
         size = abs(weight) * np.einsum("ui,ui->u", np.abs(x), np.abs(y)) + abs(bias)
         value = weight * np.einsum("ui,ui->u", x, y) + bias
         return value, (4 + evaluator.X.shape[1]) * _EPS * size
+
+    def in_digits(self, evaluator: PreciseEvaluator, indices: Rows) -> list[mpmath.mpf]:
+        """Values at rows of point indices, at mpmath's working precision."""
+        dimension = {DIMENSION: sp.Integer(len(evaluator.X[0]))}
+        expression = self.expression.xreplace(dimension)
+        pairs = (tuple(row) for row in indices.tolist())
+        products = (evaluator.inner_product(a, b) for a, b in pairs)
+        return [
+            evaluator.number(expression.xreplace({InnerProduct(1, 2): product}))
+            for product in products
+        ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +163,12 @@ class DenseInner:
         error = (np.abs(s) + s_error) * (np.abs(theta) + theta_error) - np.abs(s * theta)
         return s * theta, error
 
+    def in_digits(self, evaluator: PreciseEvaluator, indices: Rows) -> list[mpmath.mpf]:
+        """Values at rows of point indices, at mpmath's working precision."""
+        slopes = evaluator.moments(self.slope, [tuple(row) for row in indices.tolist()])
+        theta = self.below.in_digits(evaluator, indices)
+        return [s * t for s, t in zip(slopes, theta, strict=True)]
+
     def meanings(self, law: NeuronLaw) -> list[str]:
         """LaTeX lines: what S, Θ of the layer below, and so on stand for."""
         theta = sp.latex(self._theta)
@@ -223,6 +242,15 @@ class NeuronInner:
             value = value + weight * moments.values.gather(rows)
             error = error + abs(weight) * moments.errors.gather(rows)
         return value, error
+
+    def in_digits(self, evaluator: PreciseEvaluator, indices: Rows) -> list[mpmath.mpf]:
+        """Values at rows of point indices, at mpmath's working precision."""
+        rows = [tuple(row) for row in indices.tolist()]
+        parts = [
+            (evaluator.number(coefficient), evaluator.moments(law, rows))
+            for coefficient, law in self.parts
+        ]
+        return [mpmath.fsum(c * m[i] for c, m in parts) for i in range(len(rows))]
 
     def meanings(self, law: NeuronLaw) -> list[str]:
         """LaTeX lines: what S^(p) stand for."""
@@ -345,6 +373,12 @@ class TangentFunction:
             inner, bound = self.inner.evaluate(evaluator, indices)
             value, error = value + chain * inner, error + abs(chain) * bound
         return value, error + 4 * _EPS * np.abs(value)
+
+    def in_digits(self, evaluator: PreciseEvaluator, indices: Rows) -> list[mpmath.mpf]:
+        weight, bias, chain = (evaluator.number(e) for e in (self.weight, self.bias, self.chain))
+        moments = evaluator.moments(self.law, [tuple(row) for row in indices.tolist()])
+        inner = self.inner.in_digits(evaluator, indices) if chain else [chain] * len(indices)
+        return [bias + weight * m + chain * i for m, i in zip(moments, inner, strict=True)]
 
     def meanings(self) -> list[str]:
         """LaTeX lines: what the symbols of the formula stand for, layer by layer."""

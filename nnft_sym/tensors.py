@@ -226,7 +226,7 @@ class SymmetricTensor:
                 came=f"{index!r}",
                 remedy="use .dense for slices",
             )
-        return self.gather([i % self.dimension for i in slots])[()]
+        return self.gather([[i % self.dimension for i in slots]])[0]
 
     def __iter__(self) -> Iterator[tuple[tuple[int, ...], Any]]:
         """Pairs (multi-index, entry) over the unique entries."""

@@ -11,7 +11,7 @@ from nnft_sym.activations import Activation, Z
 from nnft_sym.expectation.slopes import pieces_at
 from nnft_sym.language.errors import SpecificationError
 from nnft_sym.recursions import RANGE, VarianceRecursion, over_bracket
-from nnft_sym.roots import Root, find_roots
+from nnft_sym.roots import Root, Search, find_roots
 
 __all__ = ["CriticalPoint", "Criticality", "criticality"]
 
@@ -70,6 +70,8 @@ class Criticality:
         Reference.
     steps : tuple of str
         The reasoning, as LaTeX lines.
+    reason : str
+        For the class ``"none"``: why there is no criticality, in words.
 
     Examples
     --------
@@ -84,6 +86,7 @@ class Criticality:
     searched: str
     source: str
     steps: tuple[str, ...]
+    reason: str = ""
 
     @property
     def point(self) -> CriticalPoint | None:
@@ -108,6 +111,7 @@ class Criticality:
     def latex(self) -> str:
         """Return the class, the critical points and the steps as lines of LaTeX."""
         lines = [rf"\text{{{self.universality}}}", *map(_point_latex, self.points)]
+        lines += [rf"\text{{{self.reason}}}"] if self.reason else []
         return "\n".join([*lines, *self.steps])
 
     def _repr_latex_(self) -> str:
@@ -151,7 +155,7 @@ def criticality(activation: Any, *, search: tuple[float, float] = RANGE) -> Crit
 
     Notes
     -----
-    Source: [PDLT] section 5.3 (classes), equations 5.67 (scale-invariant), 5.87 (K* = 0).
+    Source: [PDLT] chapter 5.
 
     Examples
     --------
@@ -172,7 +176,10 @@ def criticality(activation: Any, *, search: tuple[float, float] = RANGE) -> Crit
     )
     if recursion.jumps:
         step = r"\phi \text{ jumps: } \chi_\perp = \infty \text{ at every } K"
-        return _record(recursion, "none", (), "nothing: χ_⊥ is infinite", (*definition, step))
+        reason = "φ jumps: χ_⊥ is infinite at every K"
+        return _record(
+            recursion, "none", (), "nothing: χ_⊥ is infinite", (*definition, step), reason
+        )
     slopes = recursion.scale_invariant
     if slopes is not None:
         return _scale_invariant(recursion, slopes, definition)
@@ -184,7 +191,8 @@ def criticality(activation: Any, *, search: tuple[float, float] = RANGE) -> Crit
         points.append(point)
         steps.append(step)
     if recursion.slope.vanishes:
-        return _record(recursion, "none", (), "nothing: φ is constant", tuple(steps))
+        reason = "φ is constant: χ_⊥ = 0 at every K"
+        return _record(recursion, "none", (), "nothing: φ is constant", tuple(steps), reason)
     if recursion.curvature.vanishes:
         steps.append(
             r"E[\phi\phi''] = 0 \text{ identically: every } K^* \text{ with }"
@@ -192,9 +200,11 @@ def criticality(activation: Any, *, search: tuple[float, float] = RANGE) -> Crit
         )
         return _record(recursion, "line", tuple(points), "nothing: E[φφ''] vanishes", tuple(steps))
     found = find_roots(recursion.curvature, low, high)
+    impossible = 0
     for root in found.roots:
         candidate = _critical_point(recursion, root)
         if float(candidate.C_b) < -candidate.C_b_error:
+            impossible += 1
             steps.append(
                 rf"K = {root.value:.6g}:\ C_b = {float(candidate.C_b):.4g} < 0,"
                 r"\text{ no variance}"
@@ -205,7 +215,21 @@ def criticality(activation: Any, *, search: tuple[float, float] = RANGE) -> Crit
     points.sort(key=lambda point: rank[point.stability])
     best = points[0].stability if points else "unstable"
     name = {"stable": "K*=0", "unstable": "none"}.get(best, best)
-    return _record(recursion, name, tuple(points), f"E[φφ'']: {found}; and K = 0", tuple(steps))
+    reason = _why_none(found, points, impossible) if name == "none" else ""
+    searched = f"E[φφ'']: {found}; and K = 0"
+    return _record(recursion, name, tuple(points), searched, tuple(steps), reason)
+
+
+def _why_none(found: Search, points: list[CriticalPoint], impossible: int) -> str:
+    """Why no fixed point has χ_∥ = χ_⊥ = 1, in words."""
+    if points:
+        return "χ_∥ = χ_⊥ = 1 at unstable fixed points alone: K runs away from them"
+    if impossible:
+        return "χ_∥ = χ_⊥ = 1 needs C_b < 0 wherever E[φφ''] vanishes"
+    return (
+        f"χ_∥ ≠ χ_⊥ at every K from {found.low:.3g} to {found.high:.3g}, where E[φφ''] has no "
+        "root, and K = 0 is no fixed point with slopes"
+    )
 
 
 def _record(
@@ -214,6 +238,7 @@ def _record(
     points: tuple[CriticalPoint, ...],
     searched: str,
     steps: tuple[str, ...],
+    reason: str = "",
 ) -> Criticality:
     return Criticality(
         activation=recursion.activation,
@@ -222,6 +247,7 @@ def _record(
         searched=searched,
         source="PDLT",
         steps=steps,
+        reason=reason,
     )
 
 
@@ -236,7 +262,8 @@ def _scale_invariant(
         r"\chi_\parallel = \chi_\perp = \tfrac12 C_W(a_+^2+a_-^2)",
     )
     if mean_square == 0:
-        return _record(recursion, "none", (), "nothing: φ = 0", steps)
+        reason = "φ = 0: χ_⊥ = 0 at every K"
+        return _record(recursion, "none", (), "nothing: φ = 0", steps, reason)
     point = CriticalPoint(K=None, C_W=2 / mean_square, C_b=sp.Integer(0), stability="marginal")
     return _record(recursion, "scale-invariant", (point,), "nothing: solved exactly", steps)
 

@@ -21,12 +21,15 @@ LOOKS_ACROSS = {
     "nnft_num.checking",
     "nnft_num.cli",
     "nnft_num.compiling",
+    "nnft_num.differentiating",
     "nnft_num.figures",
     "nnft_num.front",
     "nnft_num.mainjob",
     "nnft_num.reports",
     "nnft_num.scaling",
     "nnft_num.slopes",
+    "nnft_num.tangent_sweeps",
+    "nnft_num.tangents",
     "nnft_num.verdicts",
 }
 

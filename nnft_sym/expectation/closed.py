@@ -17,6 +17,9 @@ __all__ = ["closed_form"]
 Rule = Callable[[tuple[sp.Expr, ...]], ClosedForm | None]
 
 
+_LARGEST_DENOMINATOR = 10**6
+
+
 @lru_cache(maxsize=1)
 def _rules() -> tuple[Rule, ...]:
     modules = [
@@ -43,8 +46,19 @@ def closed_form(factors: tuple[sp.Expr, ...]) -> ClosedForm | None:
     >>> closed_form((sp.tanh(Z), sp.tanh(Z))) is None
     True
     """
+    exact = tuple(_with_fractions(factor) for factor in factors)
     for derive in _rules():
-        form = derive(factors)
+        form = derive(exact)
         if form is not None:
             return form
     return None
+
+
+def _with_fractions(factor: sp.Expr) -> sp.Expr:
+    """Read short decimals as the fractions they stand for, so that formulas are exact."""
+    short = {}
+    for number in factor.atoms(sp.Float):
+        fraction = sp.Rational(repr(float(number)))
+        if fraction.q <= _LARGEST_DENOMINATOR and abs(fraction.p) <= _LARGEST_DENOMINATOR:
+            short[number] = fraction
+    return factor.xreplace(short)

@@ -17,6 +17,8 @@ from nnft_sym.language.errors import InfiniteMomentError
 
 __all__ = ["DIMENSION", "AffineCovariance", "Covariance", "LayerCovariance"]
 
+_EPS = float(np.finfo(np.float64).eps)
+
 DIMENSION = sp.Symbol("d", integer=True, positive=True)
 """d: dimension of the inputs."""
 
@@ -172,4 +174,5 @@ class LayerCovariance:
                 came=f"a covariance that overflows above layer {self.level}",
                 remedy="lower the weight and bias scales, or the depth",
             )
-        return Gram.from_matrix(matrix)
+        errors = abs(weight) * moment.errors.dense + 4 * _EPS * np.abs(matrix)
+        return Gram.from_matrix(matrix, errors=errors)

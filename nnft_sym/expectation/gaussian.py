@@ -16,11 +16,13 @@ from nnft_sym.exactness import Exactness
 from nnft_sym.expectation.closed import closed_form
 from nnft_sym.expectation.covariances import Covariance
 from nnft_sym.expectation.cubature.gram import Gram
+from nnft_sym.expectation.domain import require_averages
 from nnft_sym.expectation.forms import ClosedForm
 from nnft_sym.expectation.integral import expectation_over_offset
 from nnft_sym.expectation.law import Moments
 from nnft_sym.expectation.offset_integral import integral_moments
 from nnft_sym.expectation.offsets import offset_form
+from nnft_sym.expectation.sensitivity import propagated
 from nnft_sym.expectation.variables import covariance, determinant, point_pairs
 from nnft_sym.tensors import SymmetricTensor, multi_indices
 
@@ -44,6 +46,9 @@ class GaussianLaw:
     activation: Activation
     covariance: Covariance
     offset: Density | None = None
+
+    def __post_init__(self) -> None:
+        require_averages(self.activation.expression)
 
     @property
     def symbols(self) -> frozenset[sp.Symbol]:
@@ -124,7 +129,16 @@ class GaussianLaw:
         if unresolved:
             phi = self.activation.expression
             found |= integral_moments(phi, gram, unresolved, law.offset)
+        if gram.errors is not None and 2 in found:
+            found[2] = self._with_errors_of(gram, found[2], law.offset)
         return found
+
+    def _with_errors_of(self, gram: Gram, moments: Moments, offset: Density | None) -> Moments:
+        """Second moments with what the errors of the covariance add to theirs."""
+        rows = multi_indices(2, len(gram))
+        more = propagated(self.activation.expression, gram, rows, offset)
+        errors = SymmetricTensor(2, len(gram), moments.errors.entries + more)
+        return Moments(values=moments.values, errors=errors)
 
 
 def _from_closed_form(form: ClosedForm, order: int, gram: Any) -> Moments:

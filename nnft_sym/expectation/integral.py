@@ -79,13 +79,23 @@ class GaussianExpectation(sp.Expr):
         return sp.Float(float(moments[self.order].entries[0]), precision=53)
 
     def _latex(self, printer: Any) -> str:
-        phi = self.args[0]
+        phi, K = self.args
+        names = [str(K[a, a]) for a in range(self.order)]
+        # Symbols such as K_22^(3) name their point and layer; other covariances are numbered.
+        points = [
+            name[2 : 2 + (len(name.partition("^")[0]) - 2) // 2]
+            if name.startswith("K_")
+            else str(a + 1)
+            for a, name in enumerate(names)
+        ]
+        marks = {name.partition("^")[2] for name in names if name.startswith("K_")}
+        layer = f"K^{{{marks.pop()}}}" if len(marks) == 1 and marks != {""} else "K"
         written = (
-            printer.doprint(phi.xreplace({Z: sp.Symbol(f"z_{a + 1}", real=True)}))
-            for a in range(self.order)
+            printer.doprint(phi.xreplace({Z: sp.Symbol(f"z_{point}", real=True)}))
+            for point in points
         )
         factors = (rf"\left({text}\right)" if phi.is_Add else text for text in written)
-        return rf"\mathbb{{E}}\left[{' '.join(factors)}\right]_{{K}}"
+        return rf"\mathbb{{E}}\left[{' '.join(factors)}\right]_{{{layer}}}"
 
     def _sympystr(self, printer: Any) -> str:
         factors = "*".join(f"phi(z_{a + 1})" for a in range(self.order))

@@ -17,6 +17,7 @@ from nnft_sym.expectation.cubature.kinks import find_kinks
 from nnft_sym.expectation.cubature.moments import gaussian_moments
 from nnft_sym.expectation.gaussian import GaussianLaw
 from nnft_sym.expectation.law import Moments
+from nnft_sym.expectation.sensitivity import relative_change_of_minors
 from nnft_sym.expectation.slopes import Jump, weak_derivative
 from nnft_sym.expectation.variables import covariance
 from nnft_sym.language.errors import NotDerivedError
@@ -174,7 +175,14 @@ class JumpLaw:
             entries = entries + weight * _density(
                 gram, rows, float(left.threshold), float(right.threshold)
             )
-        errors = 64 * _EPS * np.where(np.isfinite(entries), np.abs(entries), 0.0)
+        sizes = np.where(np.isfinite(entries), np.abs(entries), 0.0)
+        errors = 64 * _EPS * sizes
+        # A density p ~ exp(-q/2)/√D of given thresholds changes by half the relative change of D,
+        # and by q times as much where the thresholds are not zero.
+        unsure = relative_change_of_minors(gram, rows)
+        with np.errstate(invalid="ignore"):
+            far = 1 + max(float(jump.threshold) ** 2 for jump in self.jumps) * _inverse(gram, rows)
+            errors = errors + np.where(sizes > 0, 2 * sizes * unsure * far, 0.0)
         if self._slope != 0:
             smooth = self.regular.moments_over(gram, (2,), values)[2]
             mixed = self._mixed_entries(gram, rows[:, 0], rows[:, 1])
@@ -229,6 +237,14 @@ def _density(gram: Gram, rows: NDArray[np.intp], s: float, t: float) -> Floats:
     fixed = ((K11 > 0) | (s == 0)) & ((K22 > 0) | (t == 0)) & ((K11 == 0) | (K22 == 0))
     degenerate = np.where((gap <= _COINCIDENT) | fixed, np.inf, 0.0)
     return np.where(D > 0, regular, degenerate)
+
+
+def _inverse(gram: Gram, rows: NDArray[np.intp]) -> Floats:
+    """(K_aa + K_bb + 2|K_ab|)/D_ab: what squares of thresholds are multiplied by at most."""
+    a, b = rows.T
+    K = gram.matrix
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray((K[a, a] + K[b, b] + 2 * np.abs(K[a, b])) / gram.determinants[a, b])
 
 
 def _two_points_only(order: int) -> None:

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,7 +16,7 @@ from nnft_sym.expectation.evaluators.error_functions import scaled_erf
 from nnft_sym.expectation.evaluators.homogeneous import read_sides
 from nnft_sym.language.errors import NotDerivedError, SpecificationError
 
-__all__ = ["LayeredKernels", "layered_kernels"]
+__all__ = ["LayeredKernels", "is_layered", "layered_kernels"]
 
 Floats = NDArray[np.float64]
 
@@ -51,6 +52,7 @@ def layered_kernels(
     bias_variances: Sequence[float],
     *,
     tangent: bool = True,
+    overwrite: bool = False,
     executor: Executor | None = None,
 ) -> LayeredKernels:
     r"""Iterate the kernels of a deep network, all layers of a few rows at a time.
@@ -72,6 +74,8 @@ def layered_kernels(
         C_W and C_b of every layer after the first, the readout included.
     tangent : bool
         Whether Θ is computed too.
+    overwrite : bool
+        Whether K⁽¹⁾ may be replaced by the result, which saves the memory of a matrix.
     executor : Executor, optional
         Threads that share the blocks; one after the other if None.
 
@@ -94,7 +98,7 @@ def layered_kernels(
     ([[1.0, 0.31831], [0.31831, 1.0]], [[2.0, 0.31831], [0.31831, 2.0]])
     """
     family = _family(activation)
-    kernel = np.array(first, dtype=float)
+    kernel = np.asarray(first, dtype=float) if overwrite else np.array(first, dtype=float)
     layers = list(zip(weight_variances, bias_variances, strict=True))
     if kernel.ndim != 2 or kernel.shape[0] != kernel.shape[1] or not layers:
         raise SpecificationError(
@@ -190,7 +194,8 @@ class _Rectifiers(_Family):
     odd: float
 
     def factors(self, d: Floats) -> Floats:
-        return np.divide(1.0, np.sqrt(d), out=np.zeros_like(d), where=d > 0)
+        # A few roundings too large, so that q of collinear points is clipped to exactly ±1.
+        return np.divide(1.0 + 4 * _EPS, np.sqrt(d), out=np.zeros_like(d), where=d > 0)
 
     def diagonal(self, d: Floats) -> tuple[Floats, Floats]:
         square = self.even**2 + self.odd**2
@@ -216,6 +221,22 @@ class _Rectifiers(_Family):
         return 2 * float(np.sqrt(2 * error))
 
 
+def is_layered(activation: Activation) -> bool:
+    """Whether the recursion knows an activation.
+
+    Examples
+    --------
+    >>> is_layered(Activation.of("erf(z)")), is_layered(Activation.of("tanh(z)"))
+    (True, False)
+    """
+    try:
+        _family(activation)
+    except NotDerivedError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=64)
 def _family(activation: Activation) -> _Family:
     parsed = scaled_erf(activation.expression)
     if parsed is not None:

@@ -55,8 +55,12 @@ class NotDerivedError(NNFTError, NotImplementedError):
 
 
 class AccuracyError(NNFTError, ArithmeticError):
-    """An integral that could not be evaluated to the accuracy asked for."""
+    """An integral or an estimate that could not be had to the accuracy asked for."""
 
 
 class InfiniteMomentError(NNFTError, ArithmeticError):
     """A moment that is infinite or undefined for the parameters given."""
+
+
+class StorageError(NNFTError, OSError):
+    """A run file that is missing, foreign, damaged, of another run, or cannot be written."""

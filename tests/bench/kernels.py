@@ -5,7 +5,9 @@ from __future__ import annotations
 import platform
 import statistics
 import time
+import tracemalloc
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -56,21 +58,39 @@ def main() -> None:
                 f"{name} kernel, depth 3, 100 points, sigma_w={scale}",
                 lambda deep=deep, scale=scale: deep.tensor(X, sigma_w=scale, sigma_b=0.2),
             )
-    X = rng.normal(size=(1000, 20))
-    first = 0.01 + 1.96 * X @ X.T / 20
+    interleaved(rng.normal(size=(1000, 20)))
+
+
+def interleaved(X: np.ndarray) -> None:
+    """Deep kernels of both families, all routes in turn, so that other work hits them alike."""
+    first = 0.01 + 1.96 * X @ X.T / X.shape[1]
+    scales = dict(sigma_w=1.4, sigma_b=0.1)
     for activation in (nn.Erf(), nn.ReLU()):
-        for tangent in (False, True):
-            timed(
-                f"{activation.name}, depth 10, 1000 points, NNGP{' and NTK' * tangent}",
-                lambda activation=activation, tangent=tangent: layered_kernels(
-                    activation, first, [1.96] * 10, [0.01] * 10, tangent=tangent
-                ),
-            )
-        deep = nn.kernel(nn.mlp(activation, depth=10))
-        timed(
-            f"{activation.name}, depth 10, 1000 points, NNGP as a correlator",
-            lambda deep=deep: deep.tensor(X, sigma_w=1.4, sigma_b=0.1),
-        )
+        net = nn.mlp(activation, depth=10)
+        kernel, tangent = nn.kernel(net), nn.ntk(net)
+        layers = [1.96] * 10, [0.01] * 10
+        routes: dict[str, Callable[[], object]] = {
+            "recursion alone, NNGP and NTK": partial(layered_kernels, activation, first, *layers),
+            "nn.kernel_matrices, NNGP and NTK": partial(nn.kernel_matrices, net, X, **scales),
+            "nn.kernel(net).tensor": partial(kernel.tensor, X, **scales),
+            "nn.ntk(net).tensor": partial(tangent.tensor, X, **scales),
+        }
+        times: dict[str, list[float]] = {name: [] for name in routes}
+        for _ in range(RUNS + 1):
+            for name, work in routes.items():
+                start = time.perf_counter()
+                work()
+                times[name].append(1e3 * (time.perf_counter() - start))
+        for name, all_runs in times.items():
+            runs = all_runs[1:]
+            spread = f"{min(runs):.0f} .. {max(runs):.0f}"
+            label = f"{activation.name}, depth 10, {len(X)} points, {name}"
+            print(f"{label:70s} {statistics.median(runs):9.1f} ms   ({spread})")
+        tracemalloc.start()
+        nn.kernel_matrices(net, X, **scales)
+        peak = tracemalloc.get_traced_memory()[1] / 1e6
+        tracemalloc.stop()
+        print(f"peak memory {peak:.1f} MB, of which the pair {2 * first.nbytes / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

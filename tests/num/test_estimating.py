@@ -15,6 +15,7 @@ from nnft_num.kstatistics import coefficients, k_statistics, partitions
 from nnft_num.moments import moments_from_fields
 from nnft_num.routes import find_route
 from nnft_num.sampling import sample_moments
+from nnft_num.sources import Source
 from nnft_sym.language.errors import SpecificationError
 from nnft_sym.tensors import multi_indices
 from tests.num.example_plans import OUTPUTS, Plan, data, dense, scalar, uniform
@@ -100,7 +101,8 @@ def test_floats_follow_the_exact_coefficients():
         for samples in (order, 40):
             f = rng.normal(size=(samples, size)) + 0.3
             moments = moments_from_fields(f, max_order=order, groups=1)
-            got = k_statistics(order, size, moments.table, moments.counts)[:, 0]
+            means = (moments.table / moments.counts[:, None]).T
+            got = k_statistics(order, size, means, moments.counts)[:, 0]
             exact = []
             for row in multi_indices(order, size):
                 total = Fraction(0)
@@ -185,9 +187,8 @@ def test_shapes_of_several_outputs():
 
 def test_estimates_of_a_plan_carry_where_they_come_from():
     plan = OUTPUTS.plan
-    moments = sample_moments(
-        plan, OUTPUTS.X, networks=500, max_order=2, key=(0, 1), params=OUTPUTS.params
-    )
+    source = Source(plan=plan, X=OUTPUTS.X, params=OUTPUTS.params)
+    moments = sample_moments(source, networks=500, max_order=2, key=(0, 1))
     estimate = Estimate(
         moments=moments,
         orders=(1, 2),
@@ -353,11 +354,10 @@ def test_pulls_of_a_plan_follow_student():
         )
     )
     X = np.array([0.0, 0.7])
+    source = Source(plan=plan, X=X, params={"N": 1})
     pulls = []
     for seed in range(250):
-        moments = sample_moments(
-            plan, X, networks=2048, max_order=4, key=(seed, 1), params={"N": 1}, groups=16
-        )
+        moments = sample_moments(source, networks=2048, max_order=4, key=(seed, 1), groups=16)
         estimate = Estimate(
             moments=moments,
             orders=(2, 4),

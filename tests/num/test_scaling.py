@@ -11,7 +11,8 @@ from scipy import stats
 import nnft_sym as nn
 from nnft_num.estimating import estimate_from_fields
 from nnft_num.scaling import sweep
-from nnft_num.slopes import Amplitude, deviation, fit_slope, projection
+from nnft_num.slopes import Amplitude, cut, deviation, fit_slope, projection
+from nnft_num.verdicts import Criterion
 from nnft_sym.language.errors import NotDerivedError, SpecificationError
 from nnft_sym.tensors import SymmetricTensor
 
@@ -44,6 +45,46 @@ def test_correction_takes_the_next_order():
     bent = power_law(-1.0, b=0.7)
     assert fit_slope(bent, resolution=5, correction=True).value == pytest.approx(-1, abs=1e-12)
     assert abs(fit_slope(bent, resolution=5).value + 1) > 0.2
+
+
+@pytest.mark.montecarlo
+@pytest.mark.parametrize("series", [(-1.5, 2.0, 0.0), (1.0, -0.8, 0.5), (0.0, 0.0, 0.0)])
+def test_an_expansion_cut_by_its_fit_keeps_the_level(series):
+    """200 samples at a level of 1 %, where one correction alone disagrees in 10 % and more."""
+    rng, criterion = np.random.default_rng(6), Criterion(level=0.01, resolution=5, family=1)
+    N = np.array([1.0, 2, 3, 4, 6, 8, 12])
+    exact = (1 + sum(c / N ** (k + 1) for k, c in enumerate(series))) / N
+    alarms, errors = np.zeros(2), []
+    for _ in range(200):
+        relative = 0.005 * N**0.5
+        noisy = exact * (1 + relative * rng.standard_normal(len(N)))
+        amplitudes = [
+            Amplitude(width=int(n), value=value, error=value * error, freedom=127)
+            for n, value, error in zip(N, noisy, relative, strict=True)
+        ]
+
+        def fit(terms, amplitudes=amplitudes):
+            return fit_slope(amplitudes, resolution=5, correction=terms)
+
+        errors.append(cut(fit, least=1).error)
+        for kind, found in enumerate((cut(fit, least=1), fit(1))):
+            pull = (-1 - found.value) / found.error
+            verdict = criterion.verdicts(pull, 1 / found.error, found.freedom, found.skew)
+            alarms[kind] += verdict == "disagree"
+    assert stats.binomtest(int(alarms[0]), 200, 0.01, alternative="greater").pvalue > 0.001, alarms
+    assert np.mean(np.isnan(errors)) < 0.1
+    assert np.nanmedian(errors) < 0.3
+    assert (alarms[1] > 20) == any(series), alarms
+
+
+def test_a_cut_expansion_still_sees_a_wrong_power():
+    for power in (0.0, -2.0):
+        bent = power_law(power, relative=0.003, widths=(1, 2, 3, 4, 6, 8, 12), b=0.4)
+        found = cut(lambda k, bent=bent: fit_slope(bent, resolution=5, correction=k), least=1)
+        assert found.value == pytest.approx(power, abs=1e-9)
+        assert abs(found.value + 1) > 5 * found.error
+    few = power_law(-1.0)[:3]
+    assert np.isnan(cut(lambda k: fit_slope(few, resolution=5, correction=k), least=1).value)
 
 
 def test_unresolved_widths_are_left_out():

@@ -88,7 +88,7 @@ def test_class_of_vanishing_variance(activation, C_W):
     ids=["GELU", "SiLU"],
 )
 def test_half_stable_class(activation, f, slopes, K, C_W, C_b):
-    """The values printed in PDLT section 5.3.4, and χ = 1 by mpmath within the errors."""
+    """The values printed in PDLT chapter 5, and χ = 1 by mpmath within the errors."""
     found = nn.criticality(activation, search=(1, 100))
     assert found.universality == "half-stable"
     point = found.point
@@ -125,6 +125,28 @@ def test_no_criticality(activation):
     assert found.universality == "none"
     assert found.point is found.C_W is found.C_b is found.K is None
     assert all(point.stability == "unstable" for point in found.points)
+    assert found.reason in found.latex()
+
+
+@pytest.mark.parametrize(
+    ("activation", "reason"),
+    [
+        ("1/(1 + exp(-z))", "χ_∥ ≠ χ_⊥ at every K"),
+        ("log(1 + exp(z))", "χ_∥ ≠ χ_⊥ at every K"),
+        (nn.Exp(), "χ_∥ ≠ χ_⊥ at every K"),
+        (nn.Cos(), "χ_∥ ≠ χ_⊥ at every K"),
+        (nn.Step(), "φ jumps"),
+        ("sinh(z)", "unstable"),
+        ("1", "φ is constant"),
+        ("z**3 - z + 2", "C_b < 0"),
+    ],
+)
+def test_why_there_is_no_criticality(activation, reason):
+    assert reason in nn.criticality(activation, search=(1e-2, 1e1)).reason
+
+
+def test_classes_with_criticality_need_no_reason():
+    assert nn.criticality(nn.Tanh(), search=(1e-2, 1e1)).reason == ""
 
 
 def test_a_line_of_critical_points():

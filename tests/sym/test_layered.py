@@ -1,5 +1,6 @@
 """The recursion over many points against correlators and high precision."""
 
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import mpmath as mp
@@ -7,8 +8,10 @@ import numpy as np
 import pytest
 
 import nnft_sym as nn
+from nnft_sym.correlators import MANY_POINTS
 from nnft_sym.expectation.layered import layered_kernels
 from nnft_sym.language.errors import NotDerivedError, SpecificationError
+from nnft_sym.layered_networks import read_layers
 
 NETS = {
     "erf": (nn.Erf(), 0.0, 1.0, 1.0),
@@ -111,3 +114,64 @@ def test_what_cannot_be_is_refused():
         layered_kernels(nn.Erf(), np.ones((2, 3)), [1.0], [0.0])
     with pytest.raises(SpecificationError, match="0 layers"):
         layered_kernels(nn.Erf(), np.eye(2), [], [])
+
+
+@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("bias", [0.0, 0.3])
+def test_the_public_kernels_take_the_recursion(name, bias):
+    """Identical to the general path within the errors that both state."""
+    X = np.random.default_rng(4).normal(size=(MANY_POINTS + 6, 3))
+    X[1], X[2] = X[0], -2 * X[3]
+    net = nn.mlp(NETS[name][0], depth=4)
+    values = dict(sigma_w=1.2, sigma_b=bias)
+    both = nn.kernel_matrices(net, X, **values)
+    scale = np.sqrt(np.outer(np.diag(both.tangent), np.diag(both.tangent)))
+    general = nn.kernel(net).evaluate(X, **values), nn.ntk(net).evaluate(X, **values)
+    found = (both.kernel, both.kernel_error), (both.tangent, both.tangent_error)
+    for (matrix, error), other in zip(found, general, strict=True):
+        allowed = error * scale + other.errors.dense
+        assert np.all(np.abs(matrix - other.dense) <= allowed)
+    assert np.array_equal(nn.kernel(net).tensor(X, **values), both.kernel)
+    assert np.array_equal(nn.ntk(net).tensor(X, **values), both.tangent)
+    few = nn.kernel(net).tensor(X[:4], **values)
+    np.testing.assert_allclose(few, both.kernel[:4, :4], atol=1e-13 * np.max(few))
+
+
+def test_what_the_recursion_is_not_for():
+    """Other parametrisations, mixed layers, biases of other densities, one layer, other φ."""
+    deep = nn.mlp(nn.ReLU(), depth=2)
+    assert read_layers(nn.kernel(deep).terms[0].function) is not None
+    assert read_layers(nn.ntk(deep).terms[0].function) is not None
+    others = [
+        nn.ntk(deep, parametrisation="standard"),
+        nn.kernel(nn.mlp(nn.Erf(), depth=2, bias=nn.Uniform(-1, 1))),
+        nn.kernel(nn.relu_net()),
+        nn.kernel(nn.mlp(nn.Tanh(), depth=2)),
+        nn.kernel(deep).diff("sigma_w"),
+    ]
+    assert all(read_layers(other.terms[0].function) is None for other in others)
+    # A readout with scales of its own: Θ and K weigh it alike, whatever it is.
+    readout = nn.mlp(nn.Erf(), depth=2, readout=nn.Gaussian(0, "s"), output_bias=None)
+    X = np.random.default_rng(0).normal(size=(5, 2))
+    values = dict(sigma_w=1.1, sigma_b=0.2, s=0.7)
+    both = nn.kernel_matrices(readout, X, **values)
+    np.testing.assert_allclose(
+        both.tangent, nn.ntk(readout).evaluate(X, **values).dense, rtol=1e-12
+    )
+    smooth = nn.kernel_matrices(nn.mlp(nn.Tanh(), depth=2), X, sigma_w=1.1, sigma_b=0.2)
+    assert 0 < smooth.tangent_error < 1e-9
+    with pytest.raises(SpecificationError, match="one output"):
+        nn.kernel_matrices(nn.mlp(nn.ReLU(), depth=2, outputs=2), X, sigma_w=1, sigma_b=1)
+    with pytest.raises(nn.InfiniteMomentError):
+        nn.kernel_matrices(nn.mlp(nn.ReLU(), depth=30), X, sigma_w=1e20, sigma_b=1)
+
+
+def test_memory_of_one_pair_of_matrices():
+    X = np.random.default_rng(0).normal(size=(700, 5))
+    net = nn.mlp(nn.Erf(), depth=3)
+    nn.kernel_matrices(net, X[:70], sigma_w=1.1, sigma_b=0.2)
+    tracemalloc.start()
+    nn.kernel_matrices(net, X, sigma_w=1.1, sigma_b=0.2)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.3 * 2 * 8 * 700**2

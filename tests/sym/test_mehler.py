@@ -249,3 +249,23 @@ def test_a_hundred_points_three_layers_deep(name):
             first, second = np.sum(w * u * u), np.sum(w * phi(np.sqrt(K[1, 1]) * g) ** 2)
             K = 0.09 + 1.44 * np.array([[first, w * u @ v @ w], [w * u @ v @ w, second]])
         assert abs(tensor[a, b] - K[0, 1]) <= 1e-9 * np.max(tensor)
+
+
+@pytest.mark.parametrize("K", [1e-4, 1.0, 1e2, 1e4])
+@pytest.mark.parametrize("terms", [16, 64, 512])
+def test_bounds_at_the_ends_of_the_correlation(K, terms):
+    """Against the arcsine in high precision, and close to it: the bound of a smaller tail fails."""
+    series = MehlerSeries.of("erf(z)", [K, K], terms)
+    rho = np.array([1.0, -1.0, 1 - 1e-12, -(1 - 1e-12), 1 - 1e-6])
+    zeros = np.zeros(len(rho), dtype=int)
+    found = series.sums(zeros, zeros + 1, rho)
+    with mp.workdps(40):
+        k = mp.mpf(K)
+        exact = [2 / mp.pi * mp.asin(2 * k * mp.mpf(r) / (1 + 2 * k)) for r in rho]
+        errors = np.array(
+            [float(abs(mp.mpf(v) - e)) for v, e in zip(found.entries, exact, strict=True)]
+        )
+    assert np.all(errors <= found.errors)
+    if K >= 100:
+        # The planted fault: a bound that is smaller by a tenth no longer bounds.
+        assert np.all(errors > 0.9 * found.errors)

@@ -267,11 +267,13 @@ def test_arguments_feed_the_expression():
 
 
 def test_too_many_parameters_are_refused_with_their_number():
-    law = dense(ReLU(), Uniform(-1, 1), Uniform(-1, 1), 2)
+    u, v, w, x = sp.symbols("u v w x_1", real=True)
+    parameters = dict.fromkeys((u, v, w), Uniform(-1, 1))
+    law = ParameterLaw.from_neurons(neurons(sp.tanh(u * x + v * w), parameters).layers[0])
     with pytest.raises(AccuracyError, match="effective dimension 3"):
-        law.moments([2], np.ones((2, 2)), {})
-    with pytest.raises(AccuracyError, match="combinations"):
-        dense(ReLU(), Rademacher(), None, 17).moments([2], np.ones((1, 17)), {})
+        law.moments([2], np.ones((2, 1)), {})
+    with pytest.raises(AccuracyError, match="at most 65536 combinations"):
+        dense(ReLU(), Rademacher(), None, 17).method.moments([2], np.ones((1, 17)))
 
 
 def test_infinite_tails_are_infinite():
@@ -328,7 +330,7 @@ def test_what_the_cells_miss_is_refused(monkeypatch):
     monkeypatch.setattr("nnft_sym.expectation.parameter_space.strips.transitions", lambda *_: ())
     spike = dense("z + 100*exp(-1000000*(z - 1/8)**2)", Uniform(-1, 1), None)
     with pytest.raises(AccuracyError, match="too narrow"):
-        spike.moments([2], np.ones((1, 1)), {})
+        spike.method.moments([2], np.ones((1, 1)))
 
 
 def test_the_steps_and_the_formula_are_there():

@@ -102,6 +102,8 @@ class Gram:
         D: the determinants of all pairs, at least 0 and exactly 0 for collinear points.
     features : ndarray, shape (n, p), or None
         v: vectors with K = v v^T, when the covariance comes from points.
+    errors : ndarray, shape (n, n), or None
+        Bounds of the errors of K, where they are more than rounding of the matrix.
 
     Examples
     --------
@@ -113,9 +115,10 @@ class Gram:
     matrix: Floats
     determinants: Floats
     features: Floats | None = None
+    errors: Floats | None = None
 
     def __post_init__(self) -> None:
-        for array in (self.matrix, self.determinants, self.features):
+        for array in (self.matrix, self.determinants, self.features, self.errors):
             if array is not None:
                 array.setflags(write=False)
 
@@ -185,7 +188,7 @@ class Gram:
         return cls(matrix=matrix, determinants=determinants, features=features[:, keep])
 
     @classmethod
-    def from_matrix(cls, K: ArrayLike) -> Gram:
+    def from_matrix(cls, K: ArrayLike, errors: ArrayLike | None = None) -> Gram:
         r"""Covariance given as a matrix.
 
         The determinants are those of the numbers given, computed without cancellation, and set
@@ -196,6 +199,8 @@ class Gram:
         ----------
         K : array_like, shape (n, n)
             K: symmetric and positive semidefinite, both to rounding.
+        errors : array_like, shape (n, n), optional
+            Bounds of the errors of K.
 
         Raises
         ------
@@ -226,8 +231,18 @@ class Gram:
         matrix = (given + given.T) / 2
         scale = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
         correlation = matrix / scale[:, None] / scale[None, :]
-        negative = np.any(diagonal < 0) or np.any(np.abs(matrix) > bound * (1 + 64 * _EPS))
-        if negative or not _is_positive(correlation, 64 * _EPS * len(matrix)):
+        bounds = None if errors is None else np.array(errors, dtype=float)
+        # A matrix with errors may miss positivity by as much; correlations are kept within ±1.
+        slack = 64 * _EPS
+        if bounds is not None:
+            relative = bounds / scale[:, None] / scale[None, :]
+            slack += 2 * float(np.max(relative, where=np.outer(diagonal, diagonal) > 0, initial=0))
+            matrix = np.where(
+                np.abs(matrix) <= bound + slack * bound, np.clip(matrix, -bound, bound), matrix
+            )
+            np.fill_diagonal(matrix, diagonal)
+        negative = np.any(diagonal < 0) or np.any(np.abs(matrix) > bound * (1 + slack))
+        if negative or not _is_positive(correlation, slack * len(matrix)):
             raise SpecificationError(
                 expected="a positive semidefinite covariance",
                 came="a matrix with a negative direction",
@@ -236,7 +251,7 @@ class Gram:
         full = np.broadcast_to(diagonal, matrix.shape)
         determinants = _difference_of_products(full.T, full, matrix, matrix)
         determinants[determinants <= _MATRIX * bound**2] = 0.0
-        return cls(matrix=matrix, determinants=determinants)
+        return cls(matrix=matrix, determinants=determinants, errors=bounds)
 
     def __len__(self) -> int:
         return len(self.matrix)
@@ -270,6 +285,7 @@ class Gram:
             matrix=self.matrix[np.ix_(index, index)].copy(),
             determinants=self.determinants[np.ix_(index, index)].copy(),
             features=None if self.features is None else self.features[index].copy(),
+            errors=None if self.errors is None else self.errors[np.ix_(index, index)].copy(),
         )
 
     def rank(self, subset: Sequence[int] | None = None) -> int:

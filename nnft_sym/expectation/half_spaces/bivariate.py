@@ -7,10 +7,15 @@ from typing import Any
 import mpmath
 import sympy as sp
 from mpmath.libmp import prec_to_dps
+from sympy.core.function import ArgumentIndexError
 
 from nnft_sym.expectation.half_spaces.tails import bivariate_normal_cdf
+from nnft_sym.language.errors import AccuracyError
 
 __all__ = ["BivariateNormalCDF", "normal_cdf", "quadrant_probability"]
+
+# Working bits beyond the precision asked for.
+_EXTRA_BITS = (30, 60, 120, 240, 480, 960)
 
 
 def normal_cdf(h: sp.Expr) -> sp.Expr:
@@ -49,12 +54,14 @@ class BivariateNormalCDF(sp.Function):
     """
 
     nargs = 3
-    is_extended_nonnegative = True
+    is_nonnegative = True
     # What sympy.lambdify calls in place of a function it does not know.
     _imp_ = staticmethod(bivariate_normal_cdf)
 
     @classmethod
     def eval(cls, h: sp.Expr, k: sp.Expr, rho: sp.Expr) -> sp.Expr | None:
+        if sp.nan in (h, k, rho) or (rho.is_number and (abs(rho) - 1).is_positive):
+            return sp.nan
         for this, other in ((h, k), (k, h)):
             if this is sp.S.NegativeInfinity:
                 return sp.Integer(0)
@@ -81,21 +88,48 @@ class BivariateNormalCDF(sp.Function):
         if argindex == 3:
             form = (h**2 - 2 * rho * h * k + k**2) / (1 - rho**2)
             return sp.exp(-form / 2) / (2 * sp.pi * root)
-        raise sp.function.ArgumentIndexError(self, argindex)
+        raise ArgumentIndexError(self, argindex)
 
     def _eval_evalf(self, prec: int) -> sp.Expr | None:
-        values = [argument.evalf(prec_to_dps(prec) + 10) for argument in self.args]
-        if not all(value.is_Float or value.is_Rational for value in values):
-            return None
-        with mpmath.workprec(prec + 20):
-            h, k, rho = (value._to_mpmath(prec + 40) for value in values)
-            found = quadrant_probability(h, k, rho, (1 - rho) * (1 + rho))
-            return sp.Float._new(found._mpf_, prec)
+        """Digits that stay as the working precision grows: slivers at ρ -> ±1 lose many."""
+        before = None
+        for extra in _EXTRA_BITS:
+            working = prec + extra
+            values = [argument.evalf(prec_to_dps(working) + 1) for argument in self.args]
+            if not all(value.is_Float or value.is_Rational for value in values):
+                return None
+            with mpmath.workprec(working):
+                h, k, rho = (value._to_mpmath(working) for value in values)
+                found = _at(h, k, rho)
+                if mpmath.isnan(found):
+                    return sp.nan
+                settled = before is not None and abs(found - before) <= mpmath.ldexp(
+                    abs(found), -prec
+                )
+                # A correlation rounded to ±1 may show slivers when more is known of it.
+                if settled and (abs(rho) < 1 or extra == _EXTRA_BITS[-1]):
+                    return sp.Float._new(found._mpf_, prec)
+            before = found
+        raise AccuracyError(
+            expected=f"{prec_to_dps(prec)} digits of a bivariate normal probability",
+            came=f"{self}, of which {prec_to_dps(working)} working digits leave none certain",
+            remedy="write its arguments in exact numbers, ρ = ±1 where the correlation is perfect",
+        )
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         h, k, rho = (printer._print(argument) for argument in self.args)
         text = rf"\Phi_{{2}}\left({h}, {k}; {rho}\right)"
         return text if exp is None else rf"{text}^{{{exp}}}"
+
+
+def _at(h: Any, k: Any, rho: Any) -> Any:
+    """Φ₂(h, k; ρ), with a correlation that rounding moved beyond ±1 put back."""
+    rest = (1 - rho) * (1 + rho)
+    if rest < 0:
+        if -rest > mpmath.ldexp(1, 16 - mpmath.mp.prec):
+            return mpmath.nan
+        rho, rest = mpmath.sign(rho), mpmath.mpf(0)
+    return quadrant_probability(h, k, rho, rest)
 
 
 def quadrant_probability(

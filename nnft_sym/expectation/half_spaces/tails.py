@@ -127,6 +127,8 @@ def _far_integral(H: Floats, B: Floats) -> Floats:
 def bivariate_normal_cdf(h: ArrayLike, k: ArrayLike, rho: ArrayLike) -> Any:
     """Return Φ₂(h, k; ρ) = P(X < h, Y < k) for standard normals X, Y of correlation ρ.
 
+    Errors are roundings of min(Φ(h), Φ(k)); not a number for |ρ| > 1.
+
     Examples
     --------
     >>> bivariate_normal_cdf([0.0, 1.0], [0.0, np.inf], [1.0, 0.5]).round(6).tolist()
@@ -136,7 +138,7 @@ def bivariate_normal_cdf(h: ArrayLike, k: ArrayLike, rho: ArrayLike) -> Any:
     shape = h.shape
     h, k, rho = h.ravel(), k.ravel(), rho.ravel()
     value = np.where(np.minimum(h, k) == -np.inf, 0.0, ndtr(np.minimum(h, k)))
-    corner = np.isfinite(h) & np.isfinite(k)
+    corner = np.isfinite(h) & np.isfinite(k) & (np.abs(rho) <= 1)
     slopes = corner_slopes(h[corner], k[corner], rho[corner], (1 - rho[corner]) * (1 + rho[corner]))
     zero = np.zeros(int(corner.sum()))
     value[corner] = quadrant(zero, h[corner], k[corner], rho[corner], *slopes)

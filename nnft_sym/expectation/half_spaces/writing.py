@@ -58,9 +58,17 @@ def _assembled(field: RationalFunctions, collected: dict[_Atom, FracElement]) ->
         for (coefficient, radicand, densities), functions in same.items():
             scale = (2 * sp.pi) ** (-sp.Rational(densities, 2))
             body = field.over_root(coefficient, radicand)
-            terms.append(sp.Mul(scale, *body, sp.Add(*functions)))
+            terms.append(sp.Mul(scale, *body, _tail(sp.Add(*functions))))
         total.append(sp.exp(field.write(growth)) * sp.Add(*terms))
     return sp.Add(*total).xreplace(field.meanings)
+
+
+def _tail(function: sp.Expr) -> sp.Expr:
+    """Write 1 - erf(x) as erfc(x), which keeps its digits."""
+    constant, rest = function.as_coeff_Add()
+    if constant == 1 and isinstance(-rest, sp.erf):
+        return sp.erfc((-rest).args[0])
+    return function
 
 
 def _constants(term: EdgeTerm) -> list[sp.Expr]:

@@ -38,16 +38,19 @@ class EventIntegral:
         Independent events of the parameters; a density of entries may serve several symbols.
     neuron : sympy.Expr
         h.
+    given : tuple of Event or None
+        Events, where they are not those of the groups.
     """
 
     inputs: tuple[sp.Symbol, ...]
     groups: tuple[tuple[tuple[sp.Symbol, ...], Density], ...]
     neuron: sp.Expr
+    given: tuple[Event, ...] | None = None
 
     @cached_property
     def events(self) -> tuple[Event, ...]:
         """Events of the parameters that occur in the neuron."""
-        return events_of(self.neuron, self.groups)
+        return events_of(self.neuron, self.groups) if self.given is None else self.given
 
     @cached_property
     def discrete(self) -> tuple[Event, ...]:
@@ -61,8 +64,8 @@ class EventIntegral:
 
     @property
     def is_feasible(self) -> bool:
-        """Whether numbers can be had: at most two coordinates."""
-        return len(self.axes) <= _CONTINUOUS
+        """Whether numbers can be had: at most two coordinates, and few combinations."""
+        return len(self.axes) <= _CONTINUOUS and self._combined <= _COMBINATIONS
 
     def is_closed(self) -> bool:
         """Whether the moments are finite sums."""
@@ -79,12 +82,15 @@ class EventIntegral:
         }
         return self.neuron.xreplace(rule), sp.Mul(*(event.weight for event in continuous))
 
+    @property
+    def _combined(self) -> int:
+        return prod(len(event.atoms) for event in self.discrete)
+
     def _count(self, most: int) -> None:
-        count = prod(len(event.atoms) for event in self.discrete)
-        if count > most:
+        if self._combined > most:
             raise AccuracyError(
                 expected=f"at most {most} combinations of discrete parameters",
-                came=f"{count}",
+                came=f"{self._combined}",
                 remedy="use fewer discrete parameters (inputs), or estimate by sampling",
             )
 
@@ -120,7 +126,7 @@ class EventIntegral:
         InfiniteMomentError
             If a tail diverges.
         """
-        if not self.is_feasible:
+        if len(self.axes) > _CONTINUOUS:
             raise AccuracyError(
                 expected=f"at most {_CONTINUOUS} continuous parameters of a neuron without a "
                 "closed form",

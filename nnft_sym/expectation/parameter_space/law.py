@@ -20,10 +20,14 @@ from nnft_sym.density import Density
 from nnft_sym.exactness import Exactness
 from nnft_sym.expectation.law import InnerProduct, Moments, coordinate
 from nnft_sym.expectation.parameter_space.enumeration import EventIntegral
+from nnft_sym.expectation.parameter_space.factors import independent_factors
+from nnft_sym.expectation.parameter_space.field_moments import FieldMoments
+from nnft_sym.expectation.parameter_space.fields import AffineNeuron
 from nnft_sym.expectation.parameter_space.monomials import Monomials
 from nnft_sym.expectation.parameter_space.wave_sums import WaveSum
-from nnft_sym.language.errors import AccuracyError
+from nnft_sym.language.errors import AccuracyError, NNFTError
 from nnft_sym.networks import Dense, Neurons
+from nnft_sym.tensors import SymmetricTensor
 from nnft_sym.vectors import Vector
 
 __all__ = ["ParameterLaw"]
@@ -149,6 +153,20 @@ class ParameterLaw:
                 return found
         return EventIntegral(inputs=self.inputs, groups=self.groups, neuron=self.neuron)
 
+    @cached_property
+    def field(self) -> AffineNeuron | None:
+        """The neuron as a function of one field that is affine in the parameters, if it is."""
+        names = tuple(name for group, _ in self.groups for name in group)
+        return AffineNeuron.of(self.neuron, names)
+
+    @cached_property
+    def factors(self) -> tuple[ParameterLaw, ...]:
+        """Laws of the factors of the neuron that share no parameters."""
+        return tuple(
+            ParameterLaw(inputs=self.inputs, groups=groups, neuron=factor)
+            for factor, groups in independent_factors(self.neuron, self.groups)
+        )
+
     def exactness(self, order: int) -> Exactness:
         """Whether moments are closed forms, or exact integrals over parameters."""
         method = self.method
@@ -187,6 +205,8 @@ class ParameterLaw:
 
     def expression(self, order: int) -> sp.Expr:
         """E[h(x_1) ... h(x_k)] in coordinates of the points, or in inner products."""
+        if isinstance(self.method, EventIntegral) and len(self.factors) > 1:
+            return sp.Mul(*(factor.expression(order) for factor in self.factors))
         return self.method.expression(order)
 
     def variables(self, order: int) -> dict[sp.Symbol, sp.Expr]:
@@ -236,7 +256,10 @@ class ParameterLaw:
         wanted = sorted(set(orders))
         method = law.method
         if isinstance(method, EventIntegral):
-            return method.moments(wanted, X)
+            factors = law.factors
+            if len(factors) > 1:
+                return _multiplied([factor.moments(wanted, X, {}) for factor in factors])
+            return law._integrated(method, wanted, X)
         try:
             return {order: method.moments(order, X) for order in wanted}
         except AccuracyError:
@@ -245,6 +268,47 @@ class ParameterLaw:
             if not whole.is_feasible:
                 raise
             return whole.moments(wanted, X)
+
+    def _integrated(
+        self, method: EventIntegral, orders: list[int], X: NDArray[np.float64]
+    ) -> dict[int, Moments]:
+        """Integrate over the parameters, or over the fields that are made of them."""
+        if not method.is_feasible:
+            return self._over_fields(method, orders, X)
+        try:
+            return method.moments(orders, X)
+        except AccuracyError as refusal:
+            try:
+                return self._over_fields(method, orders, X)
+            except NNFTError:
+                raise refusal from None
+
+    def _over_fields(
+        self, method: EventIntegral, orders: list[int], X: NDArray[np.float64]
+    ) -> dict[int, Moments]:
+        if self.field is None:
+            return method.moments(orders, X)
+        over = FieldMoments(neuron=self.field, inputs=self.inputs, groups=self.groups, X=X)
+        return over.moments(orders)
+
+
+def _multiplied(parts: list[dict[int, Moments]]) -> dict[int, Moments]:
+    """Moments of a product of independent factors."""
+    return {order: _product([part[order] for part in parts]) for order in parts[0]}
+
+
+def _product(factors: list[Moments]) -> Moments:
+    first, *rest = factors
+    value, error = first.values.entries, first.errors.entries
+    for factor in rest:
+        v, e = factor.values.entries, factor.errors.entries
+        error = error * (np.abs(v) + e) + np.abs(value) * e
+        value = value * v
+    order, dimension = first.values.order, first.values.dimension
+    return Moments(
+        values=SymmetricTensor(order, dimension, value),
+        errors=SymmetricTensor(order, dimension, error),
+    )
 
 
 def _is_like(name: str, stem: str) -> bool:

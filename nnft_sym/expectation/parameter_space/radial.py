@@ -17,7 +17,7 @@ import mpmath
 import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
-from scipy.special import gamma, j0, jv
+from scipy.special import gammaln, j0, jv
 
 from nnft_sym.densities import Ball, Gaussian, Sphere
 from nnft_sym.density import Density
@@ -27,6 +27,7 @@ from nnft_sym.language.errors import AccuracyError
 __all__ = [
     "RadialDensity",
     "angular_average",
+    "angular_numbers",
     "diverges_at_origin",
     "power_at_origin",
     "radial_integrals",
@@ -122,7 +123,14 @@ def angular_average(d: int, s: sp.Expr) -> sp.Expr:
     return sp.hyper([], [sp.Rational(d, 2)], -(s**2) / 4)
 
 
-def _angular_numbers(d: int, s: NDArray[np.float64]) -> NDArray[np.float64]:
+def angular_numbers(d: int, s: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Λ_d(s) in numbers, to rounding of its scale 1, for d up to 1000.
+
+    Examples
+    --------
+    >>> angular_numbers(3, np.array([0.0, np.pi / 2])).round(6).tolist()
+    [1.0, 0.63662]
+    """
     if d == 1:
         return np.cos(s)
     if d == 2:
@@ -131,10 +139,16 @@ def _angular_numbers(d: int, s: NDArray[np.float64]) -> NDArray[np.float64]:
         safe = np.where(s == 0, 1.0, s)
         return np.where(s == 0, 1.0, np.sin(safe) / safe)
     order = d / 2 - 1
-    small = s < 1e-3
-    safe = np.where(small, 1.0, s)
-    series = 1 - s**2 / (2 * d) + s**4 / (8 * d * (d + 2))
-    return np.where(small, series, gamma(d / 2) * (2 / safe) ** order * jv(order, safe))
+    # Far below its order a Bessel function underflows; the power series does not.
+    small = s**2 < (d if d <= 200 else 16 * d)
+    safe = np.where(small, np.sqrt(32 * d), s)
+    power = np.where(small, -(s**2) / 4, 0.0)
+    series, term = np.ones_like(power), np.ones_like(power)
+    for k in range(1, 24 if d <= 200 else 60):
+        term = term * power / (k * (order + k))
+        series += term
+    prefactor = np.exp(gammaln(d / 2) + order * np.log(2 / safe))
+    return np.where(small, series, prefactor * jv(order, safe))
 
 
 def diverges_at_origin(radial: RadialDensity, amplitude: sp.Expr) -> bool:
@@ -203,7 +217,7 @@ def radial_integrals(
     if radial.is_sphere or radial.is_point:
         norm = float(radial.upper) if radial.is_sphere else 0.0
         factor = _compiled(amplitude)(np.array([norm]))[0]
-        value = factor * _angular_numbers(radial.dimension, norm * unique)
+        value = factor * angular_numbers(radial.dimension, norm * unique)
         error = 8 * np.finfo(np.float64).eps * abs(factor) * (1 + norm * unique)
     else:
         value, error = _quadrature(radial, amplitude, unique)
@@ -340,7 +354,7 @@ def _panel_sums(
     absolute = np.sum(np.abs(f), axis=1)
     if distances is None:
         return np.sum(np.abs(f) * r, axis=1), absolute
-    kernel = _angular_numbers(d, r[:, :, None] * distances)
+    kernel = angular_numbers(d, r[:, :, None] * distances)
     with np.errstate(all="ignore"):
         return np.einsum("pr,prt->pt", f, kernel), absolute
 

@@ -44,10 +44,20 @@ def derive(factors: tuple[sp.Expr, ...]) -> ClosedForm | None:
         return None
     if len(factors) == 1:
         expression = _one_point(halves[0], covariance(1, 1))
-        return SymbolicForm(points=1, in_determinants=expression, source="CS09")
+        step = (
+            r"E[u^i\,\theta(\pm u)] = (\pm 1)^i\,\frac{2^{i/2}}{2\sqrt\pi}"
+            r"\,\Gamma\!\left(\tfrac{i+1}{2}\right) K_{11}^{i/2}"
+        )
+        return SymbolicForm(
+            points=1, in_determinants=expression, source="CS09", steps=(_sides(halves[0]), step)
+        )
     angle = sp.atan2(sp.sqrt(determinant(1, 2)), covariance(1, 2))
     expression = _shortest(_two_points(halves[0], halves[1]))
     steps = (
+        *dict.fromkeys(_sides(half) for half in halves),
+        r"\text{Price: } \partial_{K_{12}} E[\phi_1\phi_2] = E[\phi_1'\phi_2'],"
+        r"\ \theta' = \delta:\quad \partial_{K_{12}} J_{00} = E[\delta(u)\delta(v)]"
+        r" = \frac{1}{2\pi\sqrt{K_{11}K_{22}-K_{12}^2}}",
         r"J_{ij} = E[u^i v^j\,\theta(u)\theta(v)],\quad J_{00} = (\pi-\vartheta)/2\pi,"
         r"\quad \cos\vartheta = K_{12}/\sqrt{K_{11}K_{22}}",
         r"J_{ij} = (i-1)K_{11}J_{i-2,j} + jK_{12}J_{i-1,j-1}"
@@ -87,6 +97,14 @@ class _ArccosineForm(SymbolicForm):
         one = SymbolicForm(points=1, in_determinants=self.one_point[random], source=self.source)
         variance = K[:, random, random].reshape(-1, 1, 1)
         return float(self.at_zero[1 - random]) * one.evaluate(variance, variance)
+
+
+def _sides(half: HalfLines) -> str:
+    """The function on its two half-lines."""
+    positive, negative = (
+        sp.latex(sp.Add(*(c * Z**i for i, c in enumerate(side)))) for side in half
+    )
+    return rf"\phi(z) = \theta(z)\left({positive}\right) + \theta(-z)\left({negative}\right)"
 
 
 def _half_lines(factor: sp.Expr) -> HalfLines | None:

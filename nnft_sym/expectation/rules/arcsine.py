@@ -28,16 +28,26 @@ def derive(factors: tuple[sp.Expr, ...]) -> ClosedForm | None:
         return None
     offsets = sp.Mul(*(offset for offset, _, _ in parsed))
     if len(factors) == 1:
-        return SymbolicForm(points=1, in_determinants=offsets, source="W96")
+        step = r"z \to -z:\quad E[\mathrm{erf}(cz)] = 0"
+        return SymbolicForm(points=1, in_determinants=offsets, source="W96", steps=(step,))
     (_, a, c), (_, b, e) = parsed
     norm = sp.sqrt(1 + 2 * c**2 * covariance(1, 1)) * sp.sqrt(1 + 2 * e**2 * covariance(2, 2))
     arcsine = 2 * sp.asin(2 * c * e * covariance(1, 2) / norm) / sp.pi
+    slopes = 4 * a * b * c * e / sp.pi
+    spread = (1 + 2 * c**2 * covariance(1, 1)) * (1 + 2 * e**2 * covariance(2, 2))
+    left = (2 * c * e * covariance(1, 2)) ** 2
+    derivatives = ",\\ ".join(
+        rf"\phi_{{{n}}}' = {sp.latex(2 * amplitude * slope / sp.sqrt(sp.pi))}"
+        rf"\,{sp.latex(sp.exp(-(slope**2) * Z**2))}"
+        for n, (amplitude, slope) in enumerate(((a, c), (b, e)), start=1)
+    )
     steps = (
-        r"\text{Price: } \partial_{K_{12}} E[\phi\phi] = E[\phi'\phi'],"
-        r"\quad \phi' = \tfrac{2c}{\sqrt\pi} e^{-c^2 z^2}",
-        r"E[\phi'\phi'] = \frac{4ce}{\pi}"
-        r"\left[(1+2c^2K_{11})(1+2e^2K_{22}) - 4c^2e^2K_{12}^2\right]^{-1/2}",
-        r"\text{integrate from } K_{12} = 0, \text{ where } E[\phi\phi] = E[\phi]E[\phi]",
+        r"\text{Price: } \partial_{K_{12}} E[\phi_1\phi_2] = E[\phi_1'\phi_2'],"
+        rf"\quad {derivatives}",
+        rf"E[\phi_1'\phi_2'] = {sp.latex(slopes)}"
+        rf"\left[{sp.latex(spread)} - {sp.latex(left)}\right]^{{-1/2}}",
+        r"\text{integrate from } K_{12} = 0,"
+        rf"\text{{ where }} E[\phi_1\phi_2] = E[\phi_1]\,E[\phi_2] = {sp.latex(offsets)}",
     )
     return SymbolicForm(
         points=2, in_determinants=offsets + a * b * arcsine, source="W96", steps=steps
