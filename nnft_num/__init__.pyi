@@ -1,7 +1,11 @@
+from .action_checks import ActionReport as ActionReport
+from .action_checks import check_action as check_action
 from .checking import OrderReport as OrderReport
 from .checking import Report as Report
 from .checking import confront as confront
 from .compiling import compile_plan as compile_plan
+from .coupling_estimates import CouplingEstimate as CouplingEstimate
+from .coupling_estimates import couplings as couplings
 from .estimating import Estimate as Estimate
 from .executing import LostWorkWarning as LostWorkWarning
 from .front import NNFTError as NNFTError

@@ -18,10 +18,16 @@ CONFIGURATION = tomllib.loads((ROOT / "pyproject.toml").read_text())
 CONTRACTS = CONFIGURATION["tool"]["importlinter"]["contracts"]
 COMMON_GROUND = {"nnft_sym.language", "nnft_sym.tensors"}
 LOOKS_ACROSS = {
+    "nnft_num.action_checks",
+    "nnft_num.action_figures",
+    "nnft_num.action_reports",
     "nnft_num.checking",
     "nnft_num.cli",
     "nnft_num.compiling",
+    "nnft_num.coupling_checks",
+    "nnft_num.coupling_estimates",
     "nnft_num.differentiating",
+    "nnft_num.distances",
     "nnft_num.figures",
     "nnft_num.front",
     "nnft_num.mainjob",
