@@ -13,6 +13,8 @@ from .front import check as check
 from .front import correlators as correlators
 from .front import estimate as estimate
 from .front import sample as sample
+from .local_fits import LocalFit as LocalFit
+from .local_fits import local_fit as local_fit
 from .plans import Plan as Plan
 from .runs import Provenance as Provenance
 from .scaling import Sweep as Sweep

@@ -1,7 +1,7 @@
 """The action against samples: its densities over a sweep of widths, and its couplings.
 
-An action is a statement about the density of fields.  Truncated after N^{-p} it is wrong by a term of
-the next order, so no single width can test it: the distance between the density of samples and
+An action is a statement about the density of fields.  Truncated after N^{-p} it is wrong by a term
+of the next order, so no single width can test it: the distance between the density of samples and
 
     the Gaussian (p = 0), e^{-S} and the Edgeworth density (p = 1, 2, ...)
 
@@ -26,13 +26,14 @@ from nnft_num.checking import Report
 from nnft_num.compiling import compile_plan
 from nnft_num.coupling_checks import confront_couplings
 from nnft_num.coupling_estimates import couplings
-from nnft_num.distances import distance
+from nnft_num.distances import Distance, distance
 from nnft_num.draws import key_from_rng
 from nnft_num.executing import ExecutorLike
 from nnft_num.front import correlators, merged
 from nnft_num.histograms import Grid, Histogram, sample_histogram
+from nnft_num.power_laws import fit_power
 from nnft_num.scaling import counts_of, width_names, widths_of
-from nnft_num.slopes import Amplitude, Slope, cut, fit_slope
+from nnft_num.slopes import Amplitude, Slope
 from nnft_num.sources import Source
 from nnft_num.verdicts import Criterion, Verdict, joined
 from nnft_sym.actions.action import action
@@ -50,6 +51,9 @@ __all__ = ["ActionReport", "DensityDistance", "action_masses", "check_action"]
 
 WINDOW = 2.0
 """Half the width of the window of cells, in standard deviations."""
+
+LARGEST_RATIO = 0.5
+"""What order p adds to the masses over what order p - 1 did, up to which 1/N counts as small."""
 
 CELLS = {1: 8, 2: 8}
 """Cells along each direction, by the number of directions."""
@@ -69,6 +73,9 @@ class DensityDistance:
         "gaussian", "action" (e^{-S}) or "edgeworth".
     amplitudes : tuple of Amplitude
         D at each width.
+    used : tuple of int
+        Widths large enough for the power: order p adds to the masses at most half of what order
+        p - 1 did, the Gaussian itself counting as the order before 0.
     slope : Slope or None
         Its measured power of N; None for a single width.
     """
@@ -76,6 +83,7 @@ class DensityDistance:
     order: int
     density: str
     amplitudes: tuple[Amplitude, ...]
+    used: tuple[int, ...]
     slope: Slope | None
 
 
@@ -286,7 +294,7 @@ def check_action(
     odd = _odd_orders(net, points, numbers[sizes[0]], actions[sizes[0]][-1], order)
     distances = []
     for p, density in names:
-        amplitudes = tuple(
+        measured = [
             distance(
                 histograms[size],
                 masses[p, density, size],
@@ -294,12 +302,19 @@ def check_action(
                 width=size,
             )
             for size in sizes
-        )
+        ]
         half = any(k <= 2 * p + 3 for k in odd)
         claimed = -(p + 0.5) if half else -(p + 1.0)
-        slope = _slope(p, density, amplitudes, claimed, criterion) if len(sizes) > 1 else None
+        used = tuple(size for size in sizes if _is_small(masses, p, density, size))
+        slope = _slope(p, density, measured, used, claimed, criterion) if len(sizes) > 1 else None
         distances.append(
-            DensityDistance(order=p, density=density, amplitudes=amplitudes, slope=slope)
+            DensityDistance(
+                order=p,
+                density=density,
+                amplitudes=tuple(found.amplitude for found in measured),
+                used=used,
+                slope=slope,
+            )
         )
     return ActionReport(
         network=net.name,
@@ -417,24 +432,42 @@ def _odd_orders(
     return tuple(found)
 
 
+def _is_small(
+    masses: Mapping[tuple[int, str, int], CellMasses], order: int, density: str, width: int
+) -> bool:
+    """Whether what order p adds to the masses is at most half of what order p - 1 did."""
+    gaussian = masses[0, "gaussian", width].values
+
+    def through(p: int) -> NDArray[np.float64]:
+        if p < 0:
+            return np.zeros_like(gaussian)
+        return masses[p, density, width].values if p else gaussian
+
+    def added(p: int) -> float:
+        return float(np.linalg.norm((through(p) - through(p - 1)) / np.sqrt(gaussian)))
+
+    return order == 0 or added(order) <= LARGEST_RATIO * added(order - 1)
+
+
 def _slope(
     order: int,
     density: str,
-    amplitudes: Sequence[Amplitude],
+    measured: Sequence[Distance],
+    used: Sequence[int],
     claimed: float,
     criterion: Criterion,
 ) -> Slope:
-    """Leading power of an expansion in 1/N, cut where the fit is good."""
+    """Power of N of the distances, fitted to their squares."""
+    fitted = [found for found in measured if found.amplitude.width in used]
     return Slope(
         order=order,
         what=f"distance from {density}" + (f" of order {order}" if order else ""),
-        amplitudes=tuple(amplitudes),
+        amplitudes=tuple(found.amplitude for found in measured),
         claimed=claimed,
-        fit=cut(
-            lambda terms: fit_slope(
-                amplitudes, resolution=criterion.resolution, correction=terms
-            ),
-            least=1,
+        fit=fit_power(
+            np.array([float(found.amplitude.width) for found in fitted]),
+            np.array([found.square for found in fitted]),
+            np.array([found.error for found in fitted]),
         ),
         criterion=criterion,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nnft_num.figures import COLOURS, MARKERS
 
@@ -106,8 +107,8 @@ def _distances(panel: Any, report: ActionReport) -> None:
             elinewidth=1,
             label=_label(found.order, found.density) + measured,
         )
-        if slope is not None and not hollow and value[0] > 0:
-            anchor = int(np.nanargmin(np.where(value > 0, error / value, np.nan)))
+        if slope is not None and not hollow and np.any(_clear(value, error)):
+            anchor = int(np.flatnonzero(_clear(value, error))[-1])
             panel.plot(
                 widths,
                 value[anchor] * (widths / widths[anchor]) ** slope.claimed,
@@ -119,6 +120,12 @@ def _distances(panel: Any, report: ActionReport) -> None:
     panel.set_xticks([], minor=True)
     panel.set_title("distances, lines: claimed powers", fontsize="medium")
     panel.legend(frameon=False, fontsize="x-small")
+
+
+def _clear(value: NDArray[np.float64], error: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Distances known to a tenth: the largest such width shows the claimed power."""
+    clear: NDArray[np.bool_] = (value > 0) & (error < 0.1 * value)
+    return clear
 
 
 def _label(order: int, density: str) -> str:

@@ -52,9 +52,7 @@ def latex(report: ActionReport) -> str:
     ]
     if report.slopes:
         rows.append(["claimed", *(f"{slope.claimed:g}" for slope in report.slopes)])
-        rows.append(
-            ["measured", *(reports.uncertain(s.value, s.error) for s in report.slopes)]
-        )
+        rows.append(["measured", *(reports.uncertain(s.value, s.error) for s in report.slopes)])
         rows.append(["verdict", *(f"{{{slope.verdict}}}" for slope in report.slopes)])
     caption = reports.latex_text(
         f"{report.network}: distance of the sampled density from the Gaussian, from the "

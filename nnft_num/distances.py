@@ -1,7 +1,7 @@
 r"""How far a sampled density is from a claimed one, without the bias of noise.
 
 With p_c the mass of the true density in cell c, q_c that of the claimed one and π_c that of the
-Gaussian of the same covariance, the distance is that of Pearson's χ² with the Gaussian as reference,
+Gaussian of the same covariance, the distance is Pearson's χ² with the Gaussian as reference,
 
 .. math:: D^2 = \sum_c (p_c - q_c)^2/\pi_c .
 
@@ -15,6 +15,8 @@ truncated expansion means nothing, and e^{-S} may grow.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,12 +24,29 @@ from nnft_num.histograms import Histogram
 from nnft_num.slopes import Amplitude
 from nnft_sym.expectation.cells import CellMasses
 
-__all__ = ["distance"]
+__all__ = ["Distance", "distance"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distance:
+    """Distance of a sampled density from a claimed one at one width.
+
+    Parameters
+    ----------
+    square, error : float
+        D² and its standard error, the error of the claimed masses included.
+    amplitude : Amplitude
+        D itself.
+    """
+
+    square: float
+    error: float
+    amplitude: Amplitude
 
 
 def distance(
     sampled: Histogram, claimed: CellMasses, reference: CellMasses, *, width: int
-) -> Amplitude:
+) -> Distance:
     """Distance of a sampled density from a claimed one, with its error.
 
     The variance of D² is 4 δᵀCδ + 2 tr C² for the covariance C of the frequencies and δ = p - q;
@@ -49,7 +68,7 @@ def distance(
     >>> grid = Grid(shift=np.zeros(1), matrix=np.eye(1), edges=np.array([-1.0, 0.0, 1.0]))
     >>> half = CellMasses(values=np.array([0.5, 0.5]), errors=np.zeros(2))
     >>> seen = Histogram(grid=grid, counts=np.array([600, 400]), networks=1000)
-    >>> A = distance(seen, half, half, width=1)
+    >>> A = distance(seen, half, half, width=1).amplitude
     >>> round(A.value, 3), round(A.error, 3)
     (0.197, 0.031)
     """
@@ -66,17 +85,18 @@ def distance(
     spread = float(np.sqrt(max(4 * along - noise, noise)))
     value = float(np.sqrt(max(square, 0.0)))
     systematic = float(np.linalg.norm(weights * claimed.errors))
-    error = float(np.hypot(spread / (2 * value), systematic)) if value > 0 else float("nan")
-    return Amplitude(
+    error = float(np.hypot(spread, (2 * value + systematic) * systematic))
+    amplitude = Amplitude(
         width=width,
         value=value,
-        error=error,
+        error=error / (2 * value) if value > 0 else float("nan"),
         freedom=float(M - 1),
         skew=_skewness(weights * delta, p, M),
         networks=M,
-        bound=float(np.sqrt(max(square, 0.0) + 2 * spread)) + systematic,
+        bound=float(np.sqrt(max(square, 0.0) + 2 * error)),
         noise=float(np.sqrt(squared)),
     )
+    return Distance(square=square, error=error, amplitude=amplitude)
 
 
 def _skewness(scores: NDArray[np.float64], p: NDArray[np.float64], networks: int) -> float:

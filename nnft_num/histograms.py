@@ -59,7 +59,7 @@ class Grid:
         fitting = matrix.ndim == 2 and matrix.shape[1:] == self.shift.shape
         if not right or not fitting or self.cells > MOST_CELLS:
             raise SpecificationError(
-                expected=f"ascending edges of at most {MOST_CELLS} cells, a matrix (r, m), m shifts",
+                expected=f"edges of at most {MOST_CELLS} cells, a matrix (r, m), m shifts",
                 came=f"edges of shape {edges.shape}, a matrix of shape {matrix.shape}, shifts of "
                 f"shape {self.shift.shape}",
                 remedy="use fewer cells along each direction",
@@ -175,9 +175,7 @@ class HistogramSource:
 
 
 def _load(fields: str, grid: str) -> HistogramSource:
-    return HistogramSource(
-        fields=Source.from_json(fields), grid=Grid.from_dict(json.loads(grid))
-    )
+    return HistogramSource(fields=Source.from_json(fields), grid=Grid.from_dict(json.loads(grid)))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
