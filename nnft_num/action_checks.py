@@ -275,9 +275,6 @@ def check_action(
             progress=progress,
         )
     theory = actions[chosen][-1]
-    entries = sum(comb(fields + k - 1, k) for k in theory.about_mean if k)
-    family = entries + (len(names) if len(sizes) > 1 else 0)
-    criterion = Criterion(level=level, resolution=resolution, family=family)
     sampled = couplings(
         correlators(
             net,
@@ -291,6 +288,10 @@ def check_action(
         ),
         order,
     )
+    compared = {k for k in theory.about_mean if k} | set(sampled)
+    entries = sum(comb(fields + k - 1, k) for k in compared)
+    family = entries + (len(names) if len(sizes) > 1 else 0)
+    criterion = Criterion(level=level, resolution=resolution, family=family)
     odd = _odd_orders(net, points, numbers[sizes[0]], actions[sizes[0]][-1], order)
     distances = []
     for p, density in names:
@@ -366,8 +367,10 @@ def action_masses(at: ActionAtPoints, density: str, grid: Grid) -> CellMasses:
         bounds = [form(bound, size) for bound in at.errors.values()]
         return np.abs(mass(h)) * np.sum(bounds, axis=0)
 
-    found = cell_masses(mass, grid.edges, grid.directions)
-    theory = cell_masses(uncertain, grid.edges, grid.directions)
+    # An action far from normalisable can be beyond all numbers within the window.
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = cell_masses(mass, grid.edges, grid.directions)
+        theory = cell_masses(uncertain, grid.edges, grid.directions)
     return CellMasses(values=found.values, errors=found.errors + theory.values)
 
 
@@ -444,7 +447,8 @@ def _is_small(
         return masses[p, density, width].values if p else gaussian
 
     def added(p: int) -> float:
-        return float(np.linalg.norm((through(p) - through(p - 1)) / np.sqrt(gaussian)))
+        with np.errstate(invalid="ignore"):
+            return float(np.linalg.norm((through(p) - through(p - 1)) / np.sqrt(gaussian)))
 
     return order == 0 or added(order) <= LARGEST_RATIO * added(order - 1)
 

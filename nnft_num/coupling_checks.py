@@ -31,6 +31,8 @@ def confront_couplings(
 ) -> Report:
     """Compare couplings with sampled ones; the orders of the report are the k of g_k.
 
+    Couplings that were sampled and that the theory does not have are compared with zero.
+
     Parameters
     ----------
     theory : ActionAtPoints
@@ -50,9 +52,10 @@ def confront_couplings(
         If theory and sample have different fields or couplings.
     """
     estimate = sample.sample
-    compared = sorted(k for k in theory.about_mean if k)
+    own_couplings = {k: g for k, g in theory.about_mean.items() if k}
+    compared = sorted(set(own_couplings) | set(sample))
     fields = len(theory.names)
-    if set(compared) - set(sample) or fields != estimate.points * estimate.outputs_count:
+    if set(own_couplings) - set(sample) or fields != estimate.points * estimate.outputs_count:
         raise SpecificationError(
             expected=f"sampled couplings {', '.join(map(str, compared))} over {fields} fields",
             came=f"{', '.join(map(str, sample))} over {estimate.points} points, "
@@ -66,7 +69,9 @@ def confront_couplings(
     freedom = gaussian_freedom(highest, estimate.networks)
     orders = []
     for k in compared:
-        own, g = sample[k], theory.about_mean[k]
+        own = sample[k]
+        zero = own.tensor.map(np.zeros_like)
+        g = own_couplings.get(k, zero)
         natural = float(width) ** (1 - k / 2) * np.prod(inverse[multi_indices(k, fields)], axis=1)
         orders.append(
             OrderReport(
@@ -74,14 +79,14 @@ def confront_couplings(
                 points=estimate.points,
                 outputs=estimate.outputs_count,
                 theory=g,
-                theory_error=theory.errors[k],
+                theory_error=theory.errors.get(k, zero),
                 estimate=own.tensor,
                 error=own.error_tensor,
                 freedom=own.freedom.map(lambda found: np.minimum(found, freedom)),
                 skew=SymmetricTensor(k, fields, skewness(own.deviations)),
                 heavy_tailed=own.heavy_tailed,
                 sparse=SymmetricTensor(k, fields, np.full(len(g), bool(sparse))),
-                floor=floors[k],
+                floor=floors.get(k, zero),
                 natural=SymmetricTensor(k, fields, natural),
                 exactness=str(theory.exactness),
                 networks=estimate.networks,

@@ -50,8 +50,9 @@ def distance(
     """Distance of a sampled density from a claimed one, with its error.
 
     The variance of D² is 4 δᵀCδ + 2 tr C² for the covariance C of the frequencies and δ = p - q;
-    that of the first term from the sample is reduced by the noise it contains.  The error of the
-    claimed masses is added in quadrature.
+    that of the first term from the sample is reduced by the noise it contains, but never below
+    zero, so that the error is up to a fifth too large where noise is all there is.  The error of
+    the claimed masses is added in quadrature.
 
     Parameters
     ----------
@@ -73,6 +74,8 @@ def distance(
     (0.197, 0.031)
     """
     p, M = sampled.frequencies, sampled.networks
+    if not np.isfinite(claimed.values).all():
+        return _unknown(width, M)
     weights = 1 / np.sqrt(reference.values)
     delta = weights * (p - claimed.values)
     diagonal = weights**2 * p / (M - 1)
@@ -97,6 +100,13 @@ def distance(
         noise=float(np.sqrt(squared)),
     )
     return Distance(square=square, error=error, amplitude=amplitude)
+
+
+def _unknown(width: int, networks: int) -> Distance:
+    """Where e^{-S} is beyond all numbers within the window."""
+    nan = float("nan")
+    amplitude = Amplitude(width=width, value=nan, error=nan, freedom=1.0, networks=networks)
+    return Distance(square=nan, error=nan, amplitude=amplitude)
 
 
 def _skewness(scores: NDArray[np.float64], p: NDArray[np.float64], networks: int) -> float:
