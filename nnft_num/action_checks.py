@@ -14,13 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import comb, pi
+from math import comb
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nnft_num import reports
+from nnft_num.action_densities import CELLS, WINDOW, action_grid, action_masses, is_small
 from nnft_num.action_reports import text
 from nnft_num.checking import Report
 from nnft_num.compiling import compile_plan
@@ -30,7 +31,7 @@ from nnft_num.distances import Distance, distance
 from nnft_num.draws import key_from_rng
 from nnft_num.executing import ExecutorLike
 from nnft_num.front import correlators, merged
-from nnft_num.histograms import Grid, Histogram, sample_histogram
+from nnft_num.histograms import Histogram, sample_histogram
 from nnft_num.power_laws import fit_power
 from nnft_num.scaling import counts_of, width_names, widths_of
 from nnft_num.slopes import Amplitude, Slope
@@ -38,27 +39,18 @@ from nnft_num.sources import Source
 from nnft_num.verdicts import Criterion, Verdict, joined
 from nnft_sym.actions.action import action
 from nnft_sym.actions.at_points import ActionAtPoints
-from nnft_sym.actions.polynomials import form
 from nnft_sym.cumulants import LARGEST_ORDER, cumulant
-from nnft_sym.expectation.cells import CellMasses, cell_masses
+from nnft_sym.expectation.cells import CellMasses
 from nnft_sym.language.errors import SpecificationError
 from nnft_sym.networks import Network
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["ActionReport", "DensityDistance", "action_masses", "check_action"]
-
-WINDOW = 2.0
-"""Half the width of the window of cells, in standard deviations."""
-
-LARGEST_RATIO = 0.5
-"""What order p adds to the masses over what order p - 1 did, up to which 1/N counts as small."""
-
-CELLS = {1: 8, 2: 8}
-"""Cells along each direction, by the number of directions."""
+__all__ = ["ActionReport", "DensityDistance", "check_action"]
 
 _ROUNDING = 1e-12
+"""Odd cumulants below this, in units of the variance, are zeros that were rounded."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -236,6 +228,7 @@ def check_action(
     >>> str(report.verdict), report.distance(1).amplitudes[0].value < 0.1
     ('agree', True)
     """
+    action(net, order)  # refuses impossible orders and networks
     points, given = net.points(X), merged(params, values)
     fields = len(points) * net.outputs
     if fields > max(CELLS):
@@ -263,7 +256,7 @@ def check_action(
     names += [(p, density) for p in range(1, order + 1) for density in ("action", "edgeworth")]
     plan, histograms, masses = compile_plan(net), {}, {}
     for size, seed in zip(sizes, seeds, strict=False):
-        grid = _grid(actions[size][-1], float(window), cells)
+        grid = action_grid(actions[size][-1], float(window), cells)
         for p, density in names:
             masses[p, density, size] = action_masses(actions[size][p], density, grid)
         histograms[size] = sample_histogram(
@@ -306,7 +299,7 @@ def check_action(
         ]
         half = any(k <= 2 * p + 3 for k in odd)
         claimed = -(p + 0.5) if half else -(p + 1.0)
-        used = tuple(size for size in sizes if _is_small(masses, p, density, size))
+        used = tuple(size for size in sizes if is_small(masses, p, density, size))
         slope = _slope(p, density, measured, used, claimed, criterion) if len(sizes) > 1 else None
         distances.append(
             DensityDistance(
@@ -336,58 +329,6 @@ def check_action(
         masses=masses,
         criterion=criterion,
     )
-
-
-def action_masses(at: ActionAtPoints, density: str, grid: Grid) -> CellMasses:
-    """Masses of the cells of a grid by e^{-S} or the Edgeworth density, with their errors.
-
-    Parameters
-    ----------
-    at : ActionAtPoints
-        S over the fields.
-    density : str
-        "action" or "edgeworth"; of order 0 both are the Gaussian, which may be called so.
-    grid : Grid
-        In the coordinates in which the covariance is the identity.
-    """
-    legs = at.frame.correlator_legs
-    assert legs is not None
-    volume = np.exp(at.frame.half_log_determinant) / (2 * pi) ** (at.frame.rank / 2)
-    kind: Any = "edgeworth" if density == "edgeworth" else "action"
-
-    def fields(h: NDArray[np.float64]) -> NDArray[np.float64]:
-        return h @ legs.T + grid.shift
-
-    def mass(h: NDArray[np.float64]) -> NDArray[np.float64]:
-        result: NDArray[np.float64] = at.pdf(fields(h), density=kind) * volume
-        return result
-
-    def uncertain(h: NDArray[np.float64]) -> NDArray[np.float64]:
-        size = np.abs(fields(h) - grid.shift)
-        bounds = [form(bound, size) for bound in at.errors.values()]
-        return np.abs(mass(h)) * np.sum(bounds, axis=0)
-
-    # An action far from normalisable can be beyond all numbers within the window.
-    with np.errstate(over="ignore", invalid="ignore"):
-        found = cell_masses(mass, grid.edges, grid.directions)
-        theory = cell_masses(uncertain, grid.edges, grid.directions)
-    return CellMasses(values=found.values, errors=found.errors + theory.values)
-
-
-def _grid(at: ActionAtPoints, window: float, cells: int | None) -> Grid:
-    """Cells in the coordinates in which the covariance is the identity."""
-    enter = at.frame.enter
-    assert enter is not None
-    count = CELLS[at.frame.rank] if cells is None else cells
-    whole = isinstance(count, (int, np.integer)) and not isinstance(count, bool)
-    if not whole or count < 2 or not 0 < window < np.inf:
-        raise SpecificationError(
-            expected="a window above 0 with at least 2 cells along each direction",
-            came=f"window={window!r}, cells={cells!r}",
-            remedy="leave them out",
-        )
-    shift = np.zeros(enter.shape[1]) if at.mean is None else np.asarray(at.mean, dtype=np.float64)
-    return Grid(shift=shift, matrix=enter, edges=np.linspace(-window, window, int(count) + 1))
 
 
 def _numbers(
@@ -433,24 +374,6 @@ def _odd_orders(
         if np.max(np.abs(tensor.entries)) > _ROUNDING * scale:
             found.append(k)
     return tuple(found)
-
-
-def _is_small(
-    masses: Mapping[tuple[int, str, int], CellMasses], order: int, density: str, width: int
-) -> bool:
-    """Whether what order p adds to the masses is at most half of what order p - 1 did."""
-    gaussian = masses[0, "gaussian", width].values
-
-    def through(p: int) -> NDArray[np.float64]:
-        if p < 0:
-            return np.zeros_like(gaussian)
-        return masses[p, density, width].values if p else gaussian
-
-    def added(p: int) -> float:
-        with np.errstate(invalid="ignore"):
-            return float(np.linalg.norm((through(p) - through(p - 1)) / np.sqrt(gaussian)))
-
-    return order == 0 or added(order) <= LARGEST_RATIO * added(order - 1)
 
 
 def _slope(

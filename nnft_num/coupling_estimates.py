@@ -99,7 +99,11 @@ def couplings(
     >>> sorted(g), bool(abs(g[4].mean[0, 0, 0, 0]) < 5 * g[4].error[0, 0, 0, 0])
     ([2, 4], True)
     """
-    highest = 2 * order + 2
+    if not isinstance(order, (int, np.integer)) or isinstance(order, bool) or order < 0:
+        raise SpecificationError(
+            expected="an order k >= 0 of N^{-k}", came=f"{order!r}", remedy="pass 1 or 2"
+        )
+    highest = 2 * int(order) + 2
     present = set(estimate.orders)
     with_odd = any(k % 2 for k in present) if odd is None else odd
     needed = [k for k in range(2, highest + 1) if with_odd or k % 2 == 0]

@@ -71,7 +71,7 @@ def distance(
     >>> seen = Histogram(grid=grid, counts=np.array([600, 400]), networks=1000)
     >>> A = distance(seen, half, half, width=1).amplitude
     >>> round(A.value, 3), round(A.error, 3)
-    (0.197, 0.031)
+    (0.198, 0.031)
     """
     p, M = sampled.frequencies, sampled.networks
     if not np.isfinite(claimed.values).all():

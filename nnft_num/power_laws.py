@@ -31,6 +31,7 @@ _LEAST = 4
 """Widths of a fit: one more than it has parameters."""
 
 _STEEPEST = 12.0
+"""Highest power that is fitted; an error as large says nothing of the power."""
 
 _IMPERFECT = 0.05
 """Share of the power by which the law itself may be off."""
@@ -51,7 +52,8 @@ def fit_power(
     Returns
     -------
     Fit
-        Without a value for fewer than four widths, or if no fit is good.
+        Without a value for fewer than four widths, if no fit is good, or if nothing is known of
+        the power.
 
     Examples
     --------
@@ -73,9 +75,12 @@ def fit_power(
             parts.append(following.value - own.value)
         else:
             parts.append(own.error)
+        error = float(np.sqrt(np.sum(np.square(parts))))
+        if not error < _STEEPEST:
+            return NO_FIT
         return Fit(
             value=own.value,
-            error=float(np.sqrt(np.sum(np.square(parts)))),
+            error=error,
             freedom=own.freedom,
             skew=0.0,
             misfit=own.misfit,

@@ -19,6 +19,7 @@ CONTRACTS = CONFIGURATION["tool"]["importlinter"]["contracts"]
 COMMON_GROUND = {"nnft_sym.language", "nnft_sym.tensors"}
 LOOKS_ACROSS = {
     "nnft_num.action_checks",
+    "nnft_num.action_densities",
     "nnft_num.action_figures",
     "nnft_num.action_reports",
     "nnft_num.checking",

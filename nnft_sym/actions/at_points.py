@@ -37,6 +37,9 @@ Density = Literal["action", "edgeworth"]
 LONGEST_TABLE = 12
 """Rows of each coupling shown in a notebook."""
 
+FARTHEST = 1e30
+"""Standard deviations up to which fields are looked at, for powers that doubles can hold."""
+
 OFF_SUPPORT = 1e-8
 """Share of a field outside the range of a projected covariance that is put down to rounding."""
 
@@ -181,6 +184,8 @@ class ActionAtPoints(Mapping[int, SymmetricTensor]):
         if self.is_exact:
             rows = np.array([[sp.sympify(v) for v in row] for row in rows], dtype=object)
         rows = rows if self.mean is None else rows - self.mean
+        if not self.is_exact:
+            self._require_reach(rows)
         null = self.frame.projected
         if null is not None:
             outside = np.linalg.norm(rows @ null.T, axis=1)
@@ -191,6 +196,16 @@ class ActionAtPoints(Mapping[int, SymmetricTensor]):
                     remedy="the projected directions are in .projected; the field is fixed there",
                 )
         return rows, array.shape[:-1]
+
+    def _require_reach(self, rows: NDArray[np.float64]) -> None:
+        deviations = np.sqrt(np.diag(self.cumulants[2].dense))
+        unit = np.where(deviations > 0, deviations, 1.0)
+        if not np.all(np.abs(rows) <= FARTHEST * unit):
+            raise SpecificationError(
+                expected=f"finite fields within {FARTHEST:g} standard deviations",
+                came=f"fields from {np.min(rows):.3g} to {np.max(rows):.3g}",
+                remedy="leave NaN and infinity out",
+            )
 
     def _by_power(self, rows: NDArray[Any]) -> list[NDArray[Any]]:
         """S of each field by power p = 0, 1, ... of N^{-1/2}."""
@@ -279,7 +294,9 @@ class ActionAtPoints(Mapping[int, SymmetricTensor]):
         exact = self.is_exact
         if density == "action":
             log = -np.sum(np.stack(powers), axis=0)
-            value = np.array([sp.exp(v) for v in log], dtype=object) if exact else np.exp(log)
+            # Where g is negative e^{-S} grows beyond all numbers: that is infinity here.
+            with np.errstate(over="ignore"):
+                value = np.array([sp.exp(v) for v in log], dtype=object) if exact else np.exp(log)
         else:
             ratio = _exponential_series([-power for power in powers])
             if exact:

@@ -80,7 +80,7 @@ def action_from_cumulants(
     >>> {j: g.entries[0] for j, g in S.items() if j}
     {2: 2*k**2/3 + k/2 + 1, 4: -7*k**2/2 - k, 6: 10*k**2}
     """
-    tensors = {int(k): _tensor(int(k), value) for k, value in cumulants.items()}
+    tensors = {k: _tensor(k, value) for k, value in ((_key(k), v) for k, v in cumulants.items())}
     through = _order(tensors, order)
     tensors = {k: t for k, t in tensors.items() if k <= highest_degree(2 * through)}
     n = tensors[2].dimension
@@ -123,6 +123,16 @@ def action_from_cumulants(
         names=called,
         exactness=exactness if exactness is not None else Exactness.exact(),
         cumulant_errors=errors or {},
+    )
+
+
+def _key(k: Any) -> int:
+    if isinstance(k, (int, np.integer)) and not isinstance(k, bool) and k >= 1:
+        return int(k)
+    raise SpecificationError(
+        expected="cumulants by their order k >= 1",
+        came=f"the key {k!r}",
+        remedy="pass {2: G, 4: kappa_4, ...}",
     )
 
 

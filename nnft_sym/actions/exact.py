@@ -58,7 +58,7 @@ def exact_frame(
     Raises
     ------
     SpecificationError
-        If the determinant of the covariance is zero.
+        If the determinant of the covariance is zero, or it has a negative direction for sure.
 
     Examples
     --------
@@ -77,6 +77,12 @@ def exact_frame(
             expected="a covariance G that can be inverted",
             came=f"the determinant 0 of {matrix.tolist()}",
             remedy="leave dependent points out",
+        )
+    if determinant.is_negative or any(matrix[a, a].is_negative for a in range(n)):
+        raise SpecificationError(
+            expected="a covariance G without negative directions",
+            came=f"{matrix.tolist()}, of determinant {determinant}",
+            remedy="pass the connected two-point function",
         )
     adjugate = matrix.adjugate()
     precision = {}

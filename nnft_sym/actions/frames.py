@@ -21,6 +21,9 @@ __all__ = ["Frame", "whitened"]
 SINGULAR = 1e-12
 """Eigenvalues of the correlation matrix below this share of the largest count as zero."""
 
+SCALES = (1e-30, 1e30)
+"""Standard deviations of fields whose couplings doubles can hold."""
+
 REPEATED = 1e-10
 """How far from 1 the correlation of two fields may be for their points to count as repeated."""
 
@@ -110,6 +113,12 @@ def whitened(G: SymmetricTensor, *, project: bool, names: list[str]) -> Frame:
             remedy="a theory without a two-point function has no propagator to amputate with",
         )
     scales = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    if np.any((scales > 0) & ((scales < SCALES[0]) | (scales > SCALES[1]))):
+        raise SpecificationError(
+            expected=f"standard deviations between {SCALES[0]:g} and {SCALES[1]:g}",
+            came=f"{np.min(scales[scales > 0]):.3g} to {np.max(scales):.3g}",
+            remedy="measure the field in other units",
+        )
     divisors = np.where(scales > 0, scales, 1.0)
     correlation = covariance / np.outer(divisors, divisors)
     eigenvalues, vectors = np.linalg.eigh(correlation)
@@ -129,8 +138,12 @@ def whitened(G: SymmetricTensor, *, project: bool, names: list[str]) -> Frame:
         raise SpecificationError(
             expected="a covariance G that can be inverted",
             came=_singular(correlation, scales, vectors[:, ~kept], int(kept.sum()), names),
-            remedy="leave points out, or pass singular='project' for the action on the directions "
-            "that fluctuate",
+            remedy="leave points out"
+            + (
+                ", or pass singular='project' for the action on the directions that fluctuate"
+                if np.any(kept)
+                else ""
+            ),
         )
     else:
         own, directions = np.linalg.eigh(covariance)

@@ -8,7 +8,8 @@ import pytest
 
 import nnft_num as nm
 import nnft_sym as nn
-from nnft_num.action_checks import action_masses, check_action
+from nnft_num.action_checks import check_action
+from nnft_num.action_densities import action_masses
 from nnft_num.coupling_checks import confront_couplings
 from nnft_num.coupling_estimates import couplings
 from nnft_num.distances import distance

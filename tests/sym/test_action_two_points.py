@@ -50,9 +50,7 @@ def minus_log_ratio(kappa):
 
     ratio, log = [ring(1)], [ring(0)]
     for p in range(1, ORDER + 1):
-        terms = (
-            applied(q + 2, ratio[p - q]) * q for q in range(1, p + 1) if q + 2 in kappa
-        )
+        terms = (applied(q + 2, ratio[p - q]) * q for q in range(1, p + 1) if q + 2 in kappa)
         ratio.append(sum(terms, ring(0)).quo_ground(p))
         inner = sum((log[q] * ratio[p - q] * q for q in range(1, p)), ring(0))
         log.append(ratio[p] - inner.quo_ground(p))

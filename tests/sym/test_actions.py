@@ -655,3 +655,27 @@ def test_impossible_requests_are_refused():
         S.logpdf(0.0, density="gaussian")
     with pytest.raises(nn.SpecificationError, match="shape"):
         S.value([1.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("cumulants", "words"),
+    [
+        ({"a": 1.0, 2: 1.0, 4: 1.0}, "key 'a'"),
+        ({2.5: 1.0, 2: 1.0, 4: 1.0}, "key 2.5"),
+        ({2: 1e-200, 4: 1e-300}, "other units"),
+        ({2: -1, 4: sp.Symbol("k")}, "negative directions"),
+    ],
+    ids=["text", "fraction", "tiny", "negative"],
+)
+def test_cumulants_that_belong_to_no_field_are_refused(cumulants, words):
+    with pytest.raises(nn.SpecificationError, match=words):
+        nn.action_from_cumulants(cumulants)
+
+
+def test_fields_far_out():
+    S = nn.action_from_cumulants({2: 1.0, 4: 1.0})
+    assert S.pdf(1e3) == np.inf  # order 1 is not normalisable, and says so
+    assert np.isfinite(S.logpdf(1e20))
+    for field in (np.nan, np.inf, 1e80):
+        with pytest.raises(nn.SpecificationError, match="standard deviations"):
+            S.pdf(field)
