@@ -9,7 +9,8 @@ The shift a stands for the next orders: expanded in 1/N it is a term of relative
 choice of those beyond, which in distances of truncated densities is close to the right one.  The
 smallest widths, where it need not be, are left out until the fit is good, and its error includes
 
-- the step of s on leaving out one width more,
+- the step of s on leaving out one width more, less the noise in that step, whose variance is the
+  difference of the two fits' (J. A. Hausman, Econometrica 46 (1978) 1251),
 - the difference to the fit with exp(b/N) in place of the shift, and
 - 5 % of s: by so much the powers fitted to exact distances of the linear network (widths 2 to 24)
   were off at most, where errors were too small to see that the law is not quite a power.
@@ -72,7 +73,8 @@ def fit_power(
         if len(widths) - first > _LEAST:
             fewer = slice(first + 1, None)
             following = _fit(widths[fewer], squares[fewer], errors[fewer], shifted=True)
-            parts.append(following.value - own.value)
+            noise = following.error**2 - own.error**2
+            parts.append(max((following.value - own.value) ** 2 - noise, 0.0) ** 0.5)
         else:
             parts.append(own.error)
         error = float(np.sqrt(np.sum(np.square(parts))))
