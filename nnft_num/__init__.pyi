@@ -1,8 +1,12 @@
+from .action_checks import ActionReport as ActionReport
+from .action_checks import check_action as check_action
 from .checking import OrderReport as OrderReport
 from .checking import Report as Report
 from .checking import confront as confront
 from .chi_squares import ChiSquare as ChiSquare
 from .compiling import compile_plan as compile_plan
+from .coupling_estimates import CouplingEstimate as CouplingEstimate
+from .coupling_estimates import couplings as couplings
 from .estimating import CorrelatorEstimate as CorrelatorEstimate
 from .estimating import Estimate as Estimate
 from .executing import LostWorkWarning as LostWorkWarning
@@ -18,6 +22,8 @@ from .front import estimate as estimate
 from .front import sample as sample
 from .kernel_figures import plot_angles as plot_angles
 from .kernel_figures import plot_heat_map as plot_heat_map
+from .local_fits import LocalFit as LocalFit
+from .local_fits import local_fit as local_fit
 from .plans import Plan as Plan
 from .runs import Provenance as Provenance
 from .scaling import Sweep as Sweep

@@ -175,6 +175,10 @@ class CorrelatorEstimate(Shown):
         return tensor.dense.reshape((self.points, self.outputs_count) * self.order)
 
 
+Statistic = Callable[[int, Any, Any], NDArray[np.float64]]
+"""Numbers of one order from means of monomials and counts of networks."""
+
+
 class _Orders(dict[int, CorrelatorEstimate]):
     """Estimates by order; one that is not there is refused in words."""
 
@@ -324,6 +328,10 @@ class Estimate(Shown):
         """Covariance between the unique entries of one order, shape (U, U)."""
         return self[order].covariance
 
+    def resampled(self, order: int) -> NDArray[np.float64]:
+        """Connected correlators over all networks, then without each group, shape (U, 1 + G)."""
+        return self._resampled(order, self._cumulants)
+
     @property
     def _map(self) -> CumulantMap:
         if self.cumulant_map is not None:
@@ -345,17 +353,18 @@ class Estimate(Shown):
             odd=not isinstance(self._map, MetricMap),
         )
 
-    def _estimate(
-        self, order: int, statistic: Callable[[int, Any, Any], NDArray[np.float64]]
-    ) -> CorrelatorEstimate:
+    def _resampled(self, order: int, statistic: Statistic) -> NDArray[np.float64]:
         moments, rows = self.moments, self._map
-        dimension, networks = self.points * self.outputs_count, moments.networks
-        least = rows.highest(order)
-        values = statistic(
+        return statistic(
             order,
-            leave_one_out(moments, order_offsets(rows.dimension, least)[-1]),
-            np.concatenate([[networks], networks - moments.counts]),
+            leave_one_out(moments, order_offsets(rows.dimension, rows.highest(order))[-1]),
+            np.concatenate([[moments.networks], moments.networks - moments.counts]),
         )
+
+    def _estimate(self, order: int, statistic: Statistic) -> CorrelatorEstimate:
+        moments, rows = self.moments, self._map
+        dimension, least = self.points * self.outputs_count, rows.highest(order)
+        values = self._resampled(order, statistic)
         spread = jackknife(values, moments.counts)
         tails = tail_indices(moments)
         known = np.where(np.isnan(tails), np.inf, tails)

@@ -1,3 +1,13 @@
+from .actions.action import Action as Action
+from .actions.action import action as action
+from .actions.at_points import ActionAtPoints as ActionAtPoints
+from .actions.construction import action_from_cumulants as action_from_cumulants
+from .actions.construction import cumulant_symbols as cumulant_symbols
+from .actions.local_couplings import fit_local_couplings as fit_local_couplings
+from .actions.local_couplings import local_couplings as local_couplings
+from .actions.local_couplings import running_coupling as running_coupling
+from .actions.local_responses import local_response as local_response
+from .actions.six_points import six_point_prediction as six_point_prediction
 from .activations import GELU as GELU
 from .activations import Abs as Abs
 from .activations import Activation as Activation
@@ -28,6 +38,8 @@ from .densities import Rademacher as Rademacher
 from .densities import Sphere as Sphere
 from .densities import Uniform as Uniform
 from .density import Density as Density
+from .diagrams.amplitude import Amplitude as Amplitude
+from .diagrams.diagram import Diagram as Diagram
 from .exactness import Exactness as Exactness
 from .expectation.mehler import MehlerSeries as MehlerSeries
 from .joint import KernelMatrices as KernelMatrices

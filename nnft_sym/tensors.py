@@ -72,6 +72,11 @@ def _binomials(order: int, dimension: int) -> NDArray[np.intp]:
     ).reshape(order, dimension)
 
 
+def _appended(indices: NDArray[np.intp], last: int) -> NDArray[np.intp]:
+    """Multi-indices with one more index, the same in all rows."""
+    return np.hstack([indices, np.full((len(indices), 1), last, dtype=np.intp)])
+
+
 def rank_of(indices: ArrayLike, dimension: int) -> NDArray[np.intp]:
     """Position of each multi-index (last axis, in any order) among the unique entries.
 
@@ -283,8 +288,7 @@ class SymmetricTensor(Shown):
             lower = multi_indices(tensor.order - 1, tensor.dimension)
             total = np.zeros(len(lower), dtype=np.result_type(tensor.entries, v))
             for i in range(tensor.dimension):
-                column = np.full((len(lower), 1), i, dtype=np.intp)
-                total = total + v[i] * tensor.gather(np.hstack([lower, column]))
+                total = total + v[i] * tensor.gather(_appended(lower, i))
             tensor = SymmetricTensor(tensor.order - 1, tensor.dimension, total)
         return tensor
 
@@ -318,11 +322,17 @@ class SymmetricTensor(Shown):
         [2.0, 5.0, 1.0]
         """
         rows = np.asarray(matrix)
-        dense: NDArray[Any] = self.dense
-        for axis in range(self.order):
-            dense = np.moveaxis(np.tensordot(rows, dense, axes=(1, axis)), 0, axis)
-        table = multi_indices(self.order, len(rows))
-        return SymmetricTensor(self.order, len(rows), dense[tuple(table.T)])
+        out, start = len(rows), self.dimension
+        # One index at a time; those done and those left are each symmetric, and stored as such.
+        part = self.entries.reshape(1, -1)
+        for done in range(self.order):
+            left = self.order - done - 1
+            inner = multi_indices(left, start)
+            slots = np.stack([rank_of(_appended(inner, i), start) for i in range(start)])
+            opened = np.tensordot(part[:, slots], rows, axes=(1, 1))
+            outer = multi_indices(done + 1, out)
+            part = opened[rank_of(outer[:, :-1], out), :, outer[:, -1]]
+        return SymmetricTensor(self.order, out, part.reshape(-1))
 
     def _table(self) -> Table:
         indices = multi_indices(self.order, self.dimension)[:SHOWN]

@@ -1,0 +1,1 @@
+"""Feynman diagrams: what they are, all of them, what they are worth, how they look."""
