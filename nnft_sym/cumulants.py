@@ -18,11 +18,12 @@ import numpy as np
 import sympy as sp
 
 from nnft_sym.combinatorics import Partition, coarsenings, moebius, set_partitions
-from nnft_sym.correlators import Correlator, OutputTerm
+from nnft_sym.correlators import Correlator
 from nnft_sym.expectation.law import NeuronLaw
 from nnft_sym.language.errors import NotDerivedError, SpecificationError
 from nnft_sym.laws import first_layer_law
 from nnft_sym.networks import Network
+from nnft_sym.output_sums import OutputTerm
 from nnft_sym.point_functions import MomentPolynomial
 
 __all__ = ["cumulant"]

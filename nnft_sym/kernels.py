@@ -8,12 +8,13 @@ from dataclasses import replace
 import sympy as sp
 
 from nnft_sym.combinatorics import Partition
-from nnft_sym.correlators import Correlator, OutputTerm
+from nnft_sym.correlators import Correlator
 from nnft_sym.cumulants import cumulant
 from nnft_sym.exactness import Exactness
 from nnft_sym.expectation.law import NeuronLaw
 from nnft_sym.laws import infinite_width_law, require_centred
 from nnft_sym.networks import Network
+from nnft_sym.output_sums import OutputTerm
 from nnft_sym.point_functions import MomentPolynomial
 
 __all__ = ["kernel"]

@@ -20,7 +20,8 @@ from nnft_sym.point_functions import MomentPolynomial, PointFunction, moment_sym
 from nnft_sym.tangent_functions import TangentFunction
 
 if TYPE_CHECKING:
-    from nnft_sym.correlators import Correlator, OutputTerm
+    from nnft_sym.correlators import Correlator
+    from nnft_sym.output_sums import OutputTerm
 
 __all__ = ["correlator_html", "correlator_latex", "words_in_latex"]
 

@@ -8,7 +8,7 @@ from typing import Literal
 import sympy as sp
 
 from nnft_sym.activations import Activation
-from nnft_sym.correlators import Correlator, OutputTerm
+from nnft_sym.correlators import Correlator
 from nnft_sym.density import Density
 from nnft_sym.exactness import Exactness
 from nnft_sym.expectation.covariances import DIMENSION, LayerCovariance
@@ -20,6 +20,7 @@ from nnft_sym.expectation.slopes import weak_derivative
 from nnft_sym.language.errors import NotDerivedError, SpecificationError
 from nnft_sym.laws import infinite_width_law, require_centred
 from nnft_sym.networks import Dense, Network, Neurons
+from nnft_sym.output_sums import OutputTerm
 from nnft_sym.tangent_functions import DenseInner, InputTangent, NeuronInner, TangentFunction
 
 __all__ = ["ntk"]
