@@ -28,6 +28,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from nnft_num import reports
 from nnft_num.chi_squares import ChiSquare, chi_square
+from nnft_num.publishing import Published
 from nnft_num.verdicts import Criterion, Verdict, gaussian_freedom, joined, skewness
 from nnft_sym.language.errors import SpecificationError
 from nnft_sym.language.markup import Shown, Table
@@ -289,7 +290,7 @@ class OrderReport(Shown):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Report(Shown):
+class Report(Published):
     """Theory against a sample of networks, with its verdict.
 
     Parameters
@@ -385,18 +386,6 @@ class Report(Shown):
     def to_latex(self, path: str | Path | None = None, rows: int = 8) -> str:
         """LaTeX table (booktabs, siunitx) of the ``rows`` worst entries of each order."""
         return reports.written(reports.latex(self, rows=rows), path)
-
-    def to_html(self, path: str | Path | None = None) -> str:
-        """Page of its own with formulas, tables, figures and references; needs no network."""
-        from nnft_num.pages import report_page
-
-        return reports.written(report_page(self), path)
-
-    def to_latex_document(self, path: str | Path | None = None, rows: int = 8) -> str:
-        """Article with formulas, tables, figures and references, ready for pdflatex."""
-        from nnft_num.documents import report_document
-
-        return reports.written(report_document(self, rows=rows), path)
 
     def plot(self, ax: Any = None) -> Any:
         """Theory against estimate with error bars; returns the matplotlib axes.

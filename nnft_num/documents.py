@@ -1,170 +1,187 @@
-"""Articles of reports: LaTeX that compiles as it stands, figures drawn by LaTeX itself."""
+"""Articles of results: LaTeX that compiles as it stands, figures drawn by LaTeX itself."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import numpy as np
+from collections.abc import Iterable
+from functools import singledispatch
+from typing import Any
 
 from nnft_num import reports
-from nnft_sym.citations import Bibliography, cite
-from nnft_sym.language.markup import latex_text
+from nnft_num.checking import Report
+from nnft_num.pgfplots import COLOUR_NAMES, report_figure, slopes_figure
+from nnft_num.scaling import Sweep
+from nnft_num.scans import Scan
+from nnft_num.tangent_sweeps import TangentSweep
+from nnft_sym.citations import cite
+from nnft_sym.correlators import Correlator
+from nnft_sym.language.markup import Table, latex_text
 
-if TYPE_CHECKING:
-    from nnft_num.checking import OrderReport, Report
+__all__ = ["document_of", "parts"]
 
-__all__ = ["report_document"]
+Parts = list[tuple[str, str]]
 
-_HEAD = r"""\documentclass{article}
+_PACKAGES = r"""\documentclass{article}
 \usepackage[utf8]{inputenc}
 \usepackage[a4paper,margin=25mm]{geometry}
 \usepackage{amsmath,amssymb,array,booktabs,float,graphicx,siunitx,xcolor,pgfplots}
 \usepackage[hidelinks]{hyperref}
 \usepgfplotslibrary{groupplots}
 \pgfplotsset{compat=1.15}
-\definecolor{blue1}{HTML}{0072B2}
-\definecolor{red1}{HTML}{D55E00}
-\definecolor{green1}{HTML}{009E73}
-\definecolor{purple1}{HTML}{CC79A7}
-\newsavebox{\formulabox}
+"""
+
+_MACROS = r"""\newsavebox{\formulabox}
 \newcommand{\formula}[1]{\par\smallskip\noindent\sbox{\formulabox}{$\displaystyle #1$}%
   \ifdim\wd\formulabox>\linewidth\resizebox{\linewidth}{!}{\usebox{\formulabox}}%
   \else\usebox{\formulabox}\fi\par}
 \emergencystretch=3em
 """
 
-_COLOURS = ("blue1", "red1", "green1", "purple1")
-_MARKS = ("*", "square*", "triangle*", "diamond*")
-_DRAWN = 400
-"""Entries of one order that a figure draws; of more, evenly spaced ones."""
-
-_UNICODE = {
-    "→": r"$\to$",
-    "≥": r"$\geq$",
-    "≤": r"$\leq$",
-    "±": r"$\pm$",
-    "φ": r"$\phi$",
-    "θ": r"$\theta$",
-    "σ": r"$\sigma$",
-    "–": "--",
-    "²": r"$^2$",
+_GREEK = {
+    "αβγδεζη": ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta"),
+    "θικλμνξπ": ("theta", "iota", "kappa", "lambda", "mu", "nu", "xi", "pi"),
+    "ρστυφχψω": ("rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega"),
+    "ΓΔΘΛΞΠΣΦΨΩ": ("Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Phi", "Psi", "Omega"),
+    "→≥≤∞": ("to", "geq", "leq", "infty"),
 }
+"""Letters that names and texts may hold, and what LaTeX calls them."""
+
+_ROWS = 4
+"""Entries of each order of one report among many."""
 
 
-def report_document(report: Report, *, rows: int = 8) -> str:
-    """Return an article: verdict, formulas, table, figure and references.
+def document_of(*results: Any, title: str | None = None, rows: int = 8) -> str:
+    """Return an article: verdicts, formulas, tables, figures and references.
 
     Parameters
     ----------
-    report : Report
-        What to print.
+    *results : Report, Sweep, TangentSweep or Scan
+        What to print, each in a section of its own if there are several.
+    title : str, optional
+        By default the name of the network.
     rows : int
-        Entries of each order in the table.
+        Entries of each order in the tables.
     """
-    title = f"{report.network}: theory against sample"
-    works = cite(report)
-    parts = [
-        _HEAD + rf"\title{{{_words(title)}}}" + "\n" + r"\author{}\date{}",
-        r"\begin{document}",
-        r"\maketitle",
-        _summary(report, works),
-        *_formulas(report),
-        r"\section{Entries}",
-        reports.latex(report, rows=rows).replace("[htbp]", "[H]"),
-        r"\section{Figure}",
-        _figure(report),
-        works.latex,
-        r"\end{document}",
-    ]
-    return "\n".join(part for part in parts if part) + "\n"
-
-
-def _words(line: str) -> str:
-    escaped = latex_text(line)
-    for letter, code in _UNICODE.items():
-        escaped = escaped.replace(letter, code)
-    return escaped
-
-
-def _summary(report: Report, works: Bibliography) -> str:
-    points, dimension = report.X.shape
-    said = [
-        f"Verdict: {report.verdict}. {report.networks} networks (route {report.route}) at "
-        f"{points} points in d={dimension}, with {reports.parameters(report.params)}.",
-        *(f"Tensor level, {whole}." for whole in report.chi_squares),
-    ]
-    cited = rf" \cite{{{','.join(works.keys)}}}" if works.keys else ""
-    return (
-        r"\section{Result}"
-        + "\n"
-        + "\n\n".join(map(_words, said))
-        + f"\n\nReferences behind theory and errors:{cited}.\n\n"
-        + r"\medskip\noindent{\small\begin{tabular}{lllll"
-        + r">{\raggedright\arraybackslash}p{0.28\linewidth}}"
-        + "\n"
-        + "\n".join(reports.report_table(report).latex.splitlines()[1:])
-        + "}"
-    )
-
-
-def _formulas(report: Report) -> list[str]:
-    found = [order.formula for order in report.orders if order.formula is not None]
-    if not found:
-        return []
-    lines = [r"\section{Formulas}"]
-    for formula in found:
-        lines.append(rf"\paragraph{{Order {formula.order}:}} {_words(str(formula.exactness))}.")
-        lines += [rf"\formula{{{line}}}" for line in formula.latex().splitlines()]
-    return lines
-
-
-def _figure(report: Report) -> str:
-    shown = report.orders[: len(_COLOURS)]
-    upper = "\n".join(_points(order, number) for number, order in enumerate(shown))
-    lower = "\n".join(_pulls(order, number) for number, order in enumerate(shown))
-    legend = "\n".join(rf"\addlegendentry{{$n={order.order}$: {order.verdict}}}" for order in shown)
+    single = len(results) == 1
+    lines = []
+    for result in results:
+        lines += [] if single else [rf"\section{{{latex_text(result.subject)}}}"]
+        for heading, body in parts(result, rows):
+            lines += [rf"\{'section' if single else 'subsection'}{{{heading}}}", body]
+    named = title or f"{results[0].subject}: theory against sample"
     return "\n".join(
         [
-            r"\begin{center}\begin{tikzpicture}",
-            r"\begin{groupplot}[group style={group size=2 by 1, horizontal sep=18mm},",
-            r"width=0.5\linewidth, height=62mm, tick align=outside]",
-            r"\nextgroupplot[xlabel={theory / scale}, ylabel={estimate / scale},",
-            r"legend style={draw=none, font=\small}, legend cell align=left,",
-            r"legend pos=north west]",
-            upper,
-            legend,
-            r"\addplot[black, thin, forget plot, domain=-1:1] {x};",
-            r"\nextgroupplot[xlabel={entry}, ylabel={pull}]",
-            lower,
-            r"\end{groupplot}\end{tikzpicture}\end{center}",
-            r"\noindent Left: estimates with standard errors against theory, in units of the",
-            r"scale of each tensor. Right: pulls of the same entries.",
+            _head(),
+            rf"\title{{{latex_text(named)}}}",
+            r"\author{}\date{}",
+            r"\begin{document}",
+            r"\maketitle",
+            *lines,
+            cite(*results).latex,
+            r"\end{document}",
+            "",
         ]
     )
 
 
-def _rows(order: OrderReport) -> list[int]:
-    scale = order.scale.entries
-    parts = (order.theory.entries, order.estimate.entries, order.error.entries)
-    known = np.all(np.isfinite(parts), axis=0) & (scale > 0)
-    places = np.flatnonzero(known)
-    return [int(p) for p in places[:: max(1, -(-len(places) // _DRAWN))]]
+def _head() -> str:
+    colours = [rf"\definecolor{{{name}}}{{HTML}}{{{code}}}" for name, code in COLOUR_NAMES.items()]
+    letters = [
+        rf"\DeclareUnicodeCharacter{{{ord(letter):04X}}}{{\ensuremath{{\{name}}}}}"
+        for row, names in _GREEK.items()
+        for letter, name in zip(row, names, strict=True)
+    ]
+    return _PACKAGES + "\n".join([*colours, *letters, _MACROS])
 
 
-def _points(order: OrderReport, number: int) -> str:
-    coordinates = " ".join(
-        f"({order.theory.entries[p] / s:.5g},{order.estimate.entries[p] / s:.5g}) "
-        f"+- (0,{order.error.entries[p] / s:.3g})"
-        for p in _rows(order)
-        for s in [order.scale.entries[p]]
+@singledispatch
+def parts(result: Any, rows: int) -> Parts:
+    """Headings and LaTeX of the sections of a result."""
+    raise TypeError(f"{type(result).__name__} is not printed")
+
+
+@parts.register
+def _report(report: Report, rows: int) -> Parts:
+    points, dimension = report.X.shape
+    said = [
+        f"Verdict: {report.verdict}. {report.networks} {report.unit} (route {report.route}) at "
+        f"{points} points in d={dimension}, with {reports.parameters(report.params)}.",
+        *(f"Tensor level, {whole}." for whole in report.chi_squares),
+    ]
+    return [
+        ("Result", _result(report, said)),
+        *_formulas(o.formula for o in report.orders if o.formula is not None),
+        ("Entries", _entries(report, rows)),
+        ("Figure", report_figure(report)),
+    ]
+
+
+@parts.register
+def _sweep(sweep: Sweep, rows: int) -> Parts:
+    return _over_widths(sweep, [*map(str, sweep.slopes)], rows)
+
+
+@parts.register
+def _tangent_sweep(sweep: TangentSweep, rows: int) -> Parts:
+    bias = () if sweep.bias is None else (str(sweep.bias),)
+    return _over_widths(sweep, [*map(str, sweep.slopes), *bias], rows)
+
+
+def _over_widths(sweep: Sweep | TangentSweep, said: list[str], rows: int) -> Parts:
+    verdict = reports.criterion_text(sweep.verdict, sweep.criterion)
+    few = min(rows, _ROWS)
+    tables = "\n".join(_entries(report, few) for report in sweep.reports)
+    return [
+        ("Result", _result(sweep, [_sentence(line) for line in (verdict, *said)])),
+        *_formulas(sweep.formulas),
+        *([("Scaling", drawn)] if (drawn := slopes_figure(sweep.slopes)) else []),
+        *([("Entries", tables)] if tables else []),
+    ]
+
+
+@parts.register
+def _scan(scan: Scan, rows: int) -> Parts:
+    first = scan.reports[0]
+    few = min(rows, _ROWS)
+    return [
+        (
+            "Result",
+            _result(scan, [_sentence(reports.criterion_text(scan.verdict, scan.criterion))]),
+        ),
+        *_formulas(o.formula for o in first.orders if o.formula is not None),
+        ("Entries", "\n".join(_entries(report, few) for report in scan.reports)),
+    ]
+
+
+def _sentence(line: str) -> str:
+    return f"{line[:1].upper()}{line[1:]}."
+
+
+def _result(result: Report | Sweep | TangentSweep | Scan, said: Iterable[str]) -> str:
+    works = cite(result).keys
+    cited = rf" \cite{{{','.join(works)}}}" if works else ""
+    lines = "\n\n".join(map(latex_text, said))
+    return f"{lines}\n\nReferences behind theory and errors:{cited}.\n\n{_tabular(result._table())}"
+
+
+def _tabular(table: Table) -> str:
+    """Table as wide as the page, its last column in several lines where need be."""
+    columns = "l" * (len(table.header) - 1)
+    body = "\n".join(table.latex.splitlines()[1:])
+    size = r"\small" if len(table.header) < 8 else r"\footnotesize\setlength{\tabcolsep}{3pt}"
+    return (
+        rf"\medskip\noindent{{{size}\begin{{tabular}}{{{columns}"
+        r">{\raggedright\arraybackslash}p{0.22\linewidth}}" + f"\n{body}}}"
     )
-    options = rf"only marks, mark={_MARKS[number]}, mark size=1.4pt, {_COLOURS[number]}"
-    bars = "error bars/.cd, y dir=both, y explicit"
-    return rf"\addplot[{options}, {bars}] coordinates {{{coordinates}}};"
 
 
-def _pulls(order: OrderReport, number: int) -> str:
-    pulls = order.pull.entries
-    coordinates = " ".join(f"({p},{pulls[p]:.3g})" for p in _rows(order) if np.isfinite(pulls[p]))
-    options = rf"only marks, mark={_MARKS[number]}, mark size=1.4pt, {_COLOURS[number]}"
-    return rf"\addplot[{options}] coordinates {{{coordinates}}};"
+def _entries(report: Report, rows: int) -> str:
+    return reports.latex(report, rows=rows).replace("[htbp]", "[H]")
+
+
+def _formulas(found: Iterable[Correlator]) -> Parts:
+    lines = []
+    for formula in found:
+        words = latex_text(str(formula.exactness))
+        lines.append(rf"\paragraph{{Order {formula.order}:}} {words}.")
+        lines += [rf"\formula{{{line}}}" for line in formula.latex().splitlines()]
+    return [("Formulas", "\n".join(lines))] if lines else []

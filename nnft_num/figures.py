@@ -13,9 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln
 
 if TYPE_CHECKING:
-    from nnft_num.checking import Report
+    from nnft_num.checking import OrderReport, Report
     from nnft_num.scaling import Sweep
+    from nnft_num.scans import Scan
     from nnft_num.slopes import Slope
+    from nnft_num.tangent_sweeps import TangentSweep
 
 __all__ = [
     "COLOURS",
@@ -119,11 +121,11 @@ def report_figure(report: Report, figure: Any = None) -> Any:
     return drawn
 
 
-def pulls_figure(report: Report) -> Any:
+def pulls_figure(result: Report | Sweep | Scan) -> Any:
     """Histogram of the pulls in a figure of its own."""
     with style():
         figure = _sized(None, 4.2, 3.0)
-        plot_pulls(report, figure.subplots())
+        plot_pulls(result, figure.subplots())
     return figure
 
 
@@ -194,7 +196,7 @@ def _pulls(report: Report, ax: Any) -> None:
     ax.set(xlabel="entry", ylabel="pull (limit dashed)")
 
 
-def plot_pulls(report: Report, ax: Any = None, bins: int = 31) -> Any:
+def plot_pulls(result: Report | Sweep | Scan, ax: Any = None, bins: int = 31) -> Any:
     """Histogram of the pulls against the law they follow if the theory holds.
 
     The law is the mean over the entries of Student's t with the degrees of freedom of each; as
@@ -202,8 +204,8 @@ def plot_pulls(report: Report, ax: Any = None, bins: int = 31) -> Any:
 
     Parameters
     ----------
-    report : Report
-        What to show.
+    result : Report, Sweep or Scan
+        What to show; of sweeps and scans the pulls of all reports.
     ax : matplotlib.axes.Axes, optional
         Where; a new figure if not given.
     bins : int
@@ -213,8 +215,10 @@ def plot_pulls(report: Report, ax: Any = None, bins: int = 31) -> Any:
     -------
     matplotlib.axes.Axes
     """
-    pulls = np.concatenate([order.pull.entries for order in report.orders])
-    freedom = np.concatenate([order.freedom.entries for order in report.orders])
+    listed: Any = getattr(result, "reports", [result])
+    orders: list[OrderReport] = [order for report in listed for order in report.orders]
+    pulls = np.concatenate([order.pull.entries for order in orders] or [np.empty(0)])
+    freedom = np.concatenate([order.freedom.entries for order in orders] or [np.empty(0)])
     known = np.isfinite(pulls)
     reach = max(4.0, float(np.max(np.abs(pulls[known]), initial=0.0)) * 1.05)
     with style():
@@ -236,7 +240,7 @@ def plot_pulls(report: Report, ax: Any = None, bins: int = 31) -> Any:
             grid = np.linspace(-reach, reach, 301)
             law = pull_density(grid, freedom[known])
             ax.plot(grid, law, color="black", linestyle="-", label="law if theory holds")
-        ax.set(xlabel="pull", ylabel="density", title=report.network)
+        ax.set(xlabel="pull", ylabel="density", title=result.network)
         _legend(ax)
     return ax
 
@@ -256,12 +260,12 @@ def pull_density(pulls: ArrayLike, freedom: ArrayLike) -> NDArray[np.float64]:
     return density
 
 
-def plot_sweeps(sweeps: Sequence[Sweep], titles: Sequence[str]) -> Any:
-    """Norms of G_c⁽ⁿ⁾ against the width, log-log, one panel for each sweep.
+def plot_sweeps(sweeps: Sequence[Sweep | TangentSweep], titles: Sequence[str]) -> Any:
+    """Norms and deviations against the width, log-log, one panel for each sweep.
 
     Parameters
     ----------
-    sweeps : sequence of Sweep
+    sweeps : sequence of Sweep or TangentSweep
         What to show.
     titles : sequence of str
         One for each.
@@ -274,7 +278,7 @@ def plot_sweeps(sweeps: Sequence[Sweep], titles: Sequence[str]) -> Any:
         return _panels(sweeps, titles)
 
 
-def _panels(sweeps: Sequence[Sweep], titles: Sequence[str]) -> Any:
+def _panels(sweeps: Sequence[Sweep | TangentSweep], titles: Sequence[str]) -> Any:
     from matplotlib.figure import Figure
 
     across = min(3, len(sweeps))
@@ -295,7 +299,7 @@ def _panels(sweeps: Sequence[Sweep], titles: Sequence[str]) -> Any:
     for panel in panels.flat[len(sweeps) :]:
         panel.set_visible(False)
     figure.supxlabel("width N")
-    figure.supylabel(r"$|G_c^{(n)}|$, theory as lines")
+    figure.supylabel("size, theory as lines")
     return figure
 
 
@@ -315,7 +319,7 @@ def _plot_slope(panel: Any, slope: Slope, colour: str, marker: str) -> None:
         markersize=4,
         linewidth=0,
         elinewidth=1,
-        label=f"$n={slope.order}$: {measured}",
+        label=f"{slope.what}: {measured}",
     )
     panel.plot(
         widths, [a.theory for a in slope.amplitudes], color=colour, linewidth=0.9, linestyle="-"

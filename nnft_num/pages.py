@@ -1,21 +1,26 @@
-"""Pages of reports: HTML that needs no network, formulas in MathML and figures in SVG."""
+"""Pages of results: HTML that needs no network, formulas in MathML and figures in SVG."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import singledispatch
 from html import escape
-from typing import TYPE_CHECKING
+from typing import Any
 
 from nnft_num import reports
-from nnft_num.figures import plot_sweeps, pulls_figure, report_figure, svg
+from nnft_num.checking import Report
+from nnft_num.figures import pulls_figure, report_figure, svg
+from nnft_num.scaling import Sweep
+from nnft_num.scans import Scan
+from nnft_num.tangent_sweeps import TangentSweep
+from nnft_num.verdicts import joined
 from nnft_sym.citations import cite
+from nnft_sym.correlators import Correlator
 from nnft_sym.language.markup import Judged, Table
 
-if TYPE_CHECKING:
-    from nnft_num.checking import Report
-    from nnft_num.scaling import Sweep
+__all__ = ["page", "page_of", "sections"]
 
-__all__ = ["page", "report_page", "sweep_page"]
+Sections = list[tuple[str, str]]
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff;
@@ -34,16 +39,21 @@ math { font-size: 1.05em; } .nnft-formulas > div { margin: 0.5rem 0; }
 """
 
 
-def page(title: str, sections: Iterable[tuple[str, str]]) -> str:
-    """Return a page from its sections, each a heading and its HTML.
+def page(title: str, *parts: tuple[str, Sections]) -> str:
+    """Return a page from its parts: a title, where there are several, and sections of HTML.
 
     Examples
     --------
-    >>> page("a < b", [("one", "<p>text</p>")]).splitlines()[0]
+    >>> page("a < b", ("", [("one", "<p>text</p>")])).splitlines()[0]
     '<!DOCTYPE html>'
     """
     body = "\n".join(
-        f"<section><h2>{escape(heading)}</h2>{content}</section>" for heading, content in sections
+        (f"<h1>{escape(part)}</h1>\n" if part else "")
+        + "\n".join(
+            f"<section><h2>{escape(heading)}</h2>{content}</section>"
+            for heading, content in sections
+        )
+        for part, sections in parts
     )
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -53,38 +63,80 @@ def page(title: str, sections: Iterable[tuple[str, str]]) -> str:
     )
 
 
-def report_page(report: Report) -> str:
-    """Page of a report: verdict, network, formulas, entries, figures, references."""
+def page_of(*results: Any, title: str | None = None) -> str:
+    """Page of results, each in a part of its own if there are several.
+
+    Parameters
+    ----------
+    *results : Report, Sweep, TangentSweep or Scan
+        What to show.
+    title : str, optional
+        By default the name of the network.
+    """
+    single = len(results) == 1
+    named = title or f"{results[0].subject}: theory against sample"
+    body = [("" if single else result.subject, sections(result)) for result in results]
+    whole = (
+        []
+        if single
+        else [("", [("Verdict", _verdict(joined(result.verdict for result in results)))])]
+    )
+    return page(named, *whole, *body, ("", [("References", cite(*results)._repr_html_())]))
+
+
+@singledispatch
+def sections(result: Any) -> Sections:
+    """Headings and HTML of the sections of a result."""
+    raise TypeError(f"{type(result).__name__} is not printed")
+
+
+@sections.register
+def _report(report: Report) -> Sections:
     figures = (svg(report_figure(report)), svg(pulls_figure(report)))
-    formulas = [order.formula for order in report.orders if order.formula is not None]
-    networks = dict.fromkeys(net for formula in formulas for net in formula.networks)
-    sections = [("Verdict", _verdict(report.verdict) + reports.report_table(report).html)]
-    sections += [(f"Network: {net.name}", net._repr_html_()) for net in networks]
-    sections += [
-        (f"Formula of order {formula.order}", formula._repr_html_()) for formula in formulas
-    ]
-    sections += [
+    return [
+        ("Verdict", _verdict(report.verdict) + reports.report_table(report).html),
+        *_theory(order.formula for order in report.orders),
         ("Entries", "".join(order._repr_html_() for order in report.orders)),
         ("Figures", _figures(figures)),
         ("How it was sampled", _origin(report).html),
-        ("References", cite(report)._repr_html_()),
     ]
-    return page(f"{report.network}: theory against sample", sections)
 
 
-def sweep_page(sweep: Sweep) -> str:
-    """Page of a sweep: verdict, powers of the width, each width, references."""
-    figure = svg(plot_sweeps([sweep], [sweep.network]))
-    sections = [
+@sections.register(Sweep)
+@sections.register(TangentSweep)
+def _over_widths(sweep: Sweep | TangentSweep) -> Sections:
+    figures = [svg(sweep.plot())] if sweep.slopes else []
+    figures += [svg(pulls_figure(sweep))] if isinstance(sweep, Sweep) and sweep.reports else []
+    tables = "".join(slope._repr_html_() for slope in sweep.slopes)
+    return [
         ("Verdict", _verdict(sweep.verdict) + sweep._repr_html_()),
-        ("Scaling", _figures([figure]) + "".join(s._repr_html_() for s in sweep.slopes)),
+        ("Scaling", _figures(figures) + tables),
+        *_theory(sweep.formulas),
+        *(
+            (f"Width {width}", report._repr_html_())
+            for width, report in zip(sweep.widths, sweep.reports, strict=False)
+        ),
     ]
-    sections += [
-        (f"Width {width}", report._repr_html_())
-        for width, report in zip(sweep.widths, sweep.reports, strict=False)
+
+
+@sections.register
+def _scan(scan: Scan) -> Sections:
+    return [
+        ("Verdict", _verdict(scan.verdict) + scan._repr_html_()),
+        *_theory(order.formula for order in scan.reports[0].orders),
+        ("Pulls", _figures([svg(pulls_figure(scan))])),
+        *((reports.parameters(report.params), report._repr_html_()) for report in scan.reports),
     ]
-    sections.append(("References", cite(sweep)._repr_html_()))
-    return page(f"{sweep.network}: theory against samples over the width", sections)
+
+
+def _theory(found: Iterable[Correlator | None]) -> Sections:
+    """Networks and formulas, each once."""
+    formulas = [formula for formula in found if formula is not None]
+    networks = dict.fromkeys(net for formula in formulas for net in formula.networks)
+    return [
+        *((f"Network: {net.name}", net._repr_html_()) for net in networks),
+        *((f"Formula of order {f.order}", f._repr_html_()) for f in formulas),
+    ]
 
 
 def _verdict(verdict: str) -> str:

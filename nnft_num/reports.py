@@ -315,7 +315,7 @@ def tangent_sweep_table(sweep: TangentSweep) -> Table:
     ]
     rows += [(slope.what, "all", *_slope_cells(slope)) for slope in sweep.slopes]
     return Table(
-        title=f"tangent kernel ({sweep.parametrisation}) of {sweep.network}",
+        title=sweep.subject,
         header=("quantity", "width", "scale", "worst pull", "lowest resolution", "verdict"),
         rows=tuple(rows),
         notes=(*(() if sweep.bias is None else (str(sweep.bias),)), Judged(sweep.verdict)),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import comb
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,19 +17,21 @@ from nnft_num.draws import key_from_rng
 from nnft_num.estimating import Estimate, wanted_orders
 from nnft_num.executing import ExecutorLike
 from nnft_num.front import correlators, evaluated, merged, tested_laws
+from nnft_num.publishing import Published
 from nnft_num.slopes import Amplitude, Slope, deviation, fit_intercept, fit_slope, projection
 from nnft_num.verdicts import Criterion, Verdict, joined
+from nnft_sym.correlators import Correlator
 from nnft_sym.cumulants import cumulant
 from nnft_sym.kernels import kernel
 from nnft_sym.language.errors import SpecificationError
-from nnft_sym.language.markup import Shown, Table
+from nnft_sym.language.markup import Table
 from nnft_sym.networks import Network
 
 __all__ = ["Sweep", "counts_of", "sweep", "width_names", "widths_of"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Sweep(Shown):
+class Sweep(Published):
     """Theory against samples over several widths.
 
     Parameters
@@ -45,6 +46,8 @@ class Sweep(Shown):
         Measured powers of N.
     criterion : Criterion
         Level, resolution and size of the family: all entries at all widths, and the slopes.
+    formulas : tuple of Correlator
+        The theory, one for each order.
     """
 
     network: str
@@ -52,6 +55,7 @@ class Sweep(Shown):
     reports: tuple[Report, ...]
     slopes: tuple[Slope, ...]
     criterion: Criterion
+    formulas: tuple[Correlator, ...] = ()
 
     @property
     def orders(self) -> tuple[int, ...]:
@@ -86,13 +90,7 @@ class Sweep(Shown):
     @property
     def cites(self) -> tuple[Any, ...]:
         """What the comparisons rest on."""
-        return (*self.reports, "E82, BML99, H92")
-
-    def to_html(self, path: str | Path | None = None) -> str:
-        """Page of its own with tables, figures and references; needs no network."""
-        from nnft_num.pages import sweep_page
-
-        return reports.written(sweep_page(self), path)
+        return (*self.formulas, *self.reports, "E82, BML99, H92")
 
     def plot(self) -> Any:
         """Norms against the width, log-log; returns the matplotlib figure."""
@@ -248,6 +246,7 @@ def sweep(
             if amplitudes
         ),
         criterion=criterion,
+        formulas=_formulas(results),
     )
 
 
@@ -264,7 +263,8 @@ def _limit_sweep(
     for order in schedule:
         if order != 2:
             cumulant(net, order)
-    limit = kernel(net).evaluate(X, params=next(iter(numbers.values()))).values
+    formula = kernel(net)
+    limit = formula.evaluate(X, params=next(iter(numbers.values()))).values
     amplitudes = []
     for size in numbers:
         estimate = sampled(size)
@@ -277,7 +277,14 @@ def _limit_sweep(
         reports=(),
         slopes=(_slope(2, "|G2 - limit|", amplitudes, -1.0, criterion, correction=True),),
         criterion=criterion,
+        formulas=(formula,),
     )
+
+
+def _formulas(found: Iterable[Report]) -> tuple[Correlator, ...]:
+    """What was evaluated, one formula for each order."""
+    listed = {o.order: o.formula for report in found for o in report.orders}
+    return tuple(formula for _, formula in sorted(listed.items()) if formula is not None)
 
 
 def _slope(

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import product
 from math import comb
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,16 +17,17 @@ from nnft_num.draws import key_from_rng
 from nnft_num.estimating import wanted_orders
 from nnft_num.executing import ExecutorLike
 from nnft_num.front import check, merged
+from nnft_num.publishing import Published
 from nnft_num.verdicts import Criterion, Verdict, joined
 from nnft_sym.language.errors import SpecificationError
-from nnft_sym.language.markup import Shown, Table
+from nnft_sym.language.markup import Table
 from nnft_sym.networks import Network
 
 __all__ = ["Scan", "scan"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Scan(Shown):
+class Scan(Published):
     """Theory against samples on a grid of parameters.
 
     Parameters
@@ -89,9 +89,11 @@ class Scan(Shown):
             frames.append(frame)
         return pd.concat(frames, ignore_index=True)
 
-    def to_latex(self, path: str | Path | None = None) -> str:
-        """LaTeX table with one line for each report and order."""
-        return reports.written(self._table().latex, path)
+    def plot(self, ax: Any = None) -> Any:
+        """Histogram of the pulls of all reports; returns the matplotlib axes."""
+        from nnft_num.figures import plot_pulls
+
+        return plot_pulls(self, ax)
 
     def _table(self) -> Table:
         rows = tuple(

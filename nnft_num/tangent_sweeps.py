@@ -28,14 +28,16 @@ from nnft_num import reports
 from nnft_num.checking import Report
 from nnft_num.draws import key_from_rng
 from nnft_num.front import merged
+from nnft_num.publishing import Published
 from nnft_num.scaling import counts_of, width_names, widths_of
 from nnft_num.slopes import Amplitude, Fit, Slope, cut, deviation, fit_first, fit_slope
 from nnft_num.tails import effective_freedom
 from nnft_num.tangent_estimates import TangentEstimate
 from nnft_num.tangents import evaluated_ntk, require_seen, tangent, tangent_report
 from nnft_num.verdicts import Criterion, Verdict, joined, skewness
+from nnft_sym.correlators import Correlator
 from nnft_sym.language.errors import SpecificationError
-from nnft_sym.language.markup import Shown, Table
+from nnft_sym.language.markup import Table
 from nnft_sym.networks import Network
 from nnft_sym.tangent import ntk
 from nnft_sym.tensors import SymmetricTensor, rank_of
@@ -93,7 +95,7 @@ class Bias:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class TangentSweep(Shown):
+class TangentSweep(Published):
     """Tangent kernels of sampled networks against theory over several widths.
 
     Parameters
@@ -115,6 +117,8 @@ class TangentSweep(Shown):
         different powers of n.
     criterion : Criterion
         Level, resolution and size of the family.
+    formula : Correlator or None
+        The theory.
     """
 
     network: str
@@ -126,6 +130,12 @@ class TangentSweep(Shown):
     bias: Bias | None
     variance: Slope | None
     criterion: Criterion
+    formula: Correlator | None = None
+
+    @property
+    def formulas(self) -> tuple[Correlator, ...]:
+        """The theory, as the formulas of a sweep."""
+        return () if self.formula is None else (self.formula,)
 
     @property
     def slopes(self) -> tuple[Slope, ...]:
@@ -141,14 +151,24 @@ class TangentSweep(Shown):
     @property
     def cites(self) -> tuple[Any, ...]:
         """What the comparisons rest on."""
-        return ("J18", *self.reports, *self.estimates)
+        return ("J18, H92", *self.formulas, *self.reports, *self.estimates)
+
+    @property
+    def subject(self) -> str:
+        """What was confronted, in words."""
+        return f"tangent kernel ({self.parametrisation}) of {self.network}"
+
+    def plot(self) -> Any:
+        """Deviation and variance against the width, log-log; returns the matplotlib figure."""
+        from nnft_num.figures import plot_sweeps
+
+        return plot_sweeps([self], [f"tangent kernel of {self.network}"])
 
     def _table(self) -> Table:
         return reports.tangent_sweep_table(self)
 
     def __str__(self) -> str:
-        title = f"tangent kernel ({self.parametrisation}) of {self.network}"
-        lines = [f"{title} over widths {', '.join(map(str, self.widths))}"]
+        lines = [f"{self.subject} over widths {', '.join(map(str, self.widths))}"]
         lines += [reports.text(report) for report in self.reports]
         for slope in self.slopes:
             measured = ((str(a.width), str(a)) for a in slope.amplitudes)
@@ -276,6 +296,7 @@ def sweep_ntk(
         bias=_bias(limits, estimates, resolution) if deep else None,
         variance=_variance(limits, estimates, criterion, deep) if fluctuates else None,
         criterion=criterion,
+        formula=theory,
     )
 
 
