@@ -30,6 +30,7 @@ from nnft_sym.actions.local_responses import (
 )
 from nnft_sym.cumulants import cumulant
 from nnft_sym.language.errors import SpecificationError
+from nnft_sym.language.markup import Cell, Judged, Shown, Table
 from nnft_sym.networks import Network
 from nnft_sym.tensors import SymmetricTensor
 
@@ -43,7 +44,7 @@ SINGULAR = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class LocalFit:
+class LocalFit(Shown):
     """Local couplings fitted to a sampled G_c⁽⁴⁾, and the same fit to the exact one.
 
     Parameters
@@ -103,26 +104,36 @@ class LocalFit:
         """Verdict over the couplings."""
         return joined(self.verdicts.values())
 
-    def __str__(self) -> str:
-        rows = [
+    def _table(self) -> Table:
+        rows: list[tuple[str | Cell, ...]] = [
             (
                 INTERACTIONS[term],
                 f"{self.theory[term]:.6g}",
                 reports.uncertain(self.sampled[term], error),
                 f"{self.pulls[term]:+.2f}",
                 f"{self.resolutions[term]:.3g}",
-                str(self.verdicts[term]),
+                Judged(self.verdicts[term]),
             )
             for term, error in self._errors
         ]
-        header = ("interaction", "theory", "sample", "pull", "resolution", "verdict")
         own = self.sampled
         chi = "" if own.chi_squared is None else f", chi squared {own.chi_squared:.3g}"
-        return (
-            f"{reports.columns(header, rows)}\n{self.networks:.6g} networks, cutoff "
-            f"{own.cutoff:g}, misfit {own.misfit:.3g}{chi} with {own.degrees} degrees of freedom; "
-            f"verdict: {self.verdict}"
+        return Table(
+            title="local couplings fitted to the connected four-point function",
+            header=("interaction", "theory", "sample", "pull", "resolution", "verdict"),
+            rows=tuple(rows),
+            notes=(
+                f"{self.networks:.6g} networks, cutoff {own.cutoff:g}, misfit {own.misfit:.3g}"
+                f"{chi} with {own.degrees} degrees of freedom; verdict: {self.verdict}",
+            ),
         )
+
+    def __str__(self) -> str:
+        return self._table().text
+
+    def __repr__(self) -> str:
+        terms = ", ".join(f"{term}: {found}" for term, found in self.verdicts.items())
+        return f"LocalFit({terms}; cutoff {self.sampled.cutoff:g}; {self.networks} networks)"
 
 
 def local_fit(
