@@ -71,23 +71,25 @@ class LocalFit(Shown):
     @property
     def pulls(self) -> Mapping[str, float]:
         """(theory - sample)/error of each coupling."""
-        return {term: (self.theory[term] - self.sampled[term]) / e for term, e in self._errors}
+        return {
+            term: (self.theory[term] - self.sampled[term]) / e for term, e in self.errors.items()
+        }
 
     @property
     def resolutions(self) -> Mapping[str, float]:
         """|theory|/error of each coupling."""
-        return {term: abs(self.theory[term]) / error for term, error in self._errors}
+        return {term: abs(self.theory[term]) / error for term, error in self.errors.items()}
 
     @property
-    def _errors(self) -> list[tuple[str, float]]:
+    def errors(self) -> Mapping[str, float]:
         """Errors of the samples and of the integrals of the response."""
         own = self.sampled.errors
         assert own is not None
         accuracy = self.sampled.accuracy
-        return [
-            (term, float(np.hypot(error, accuracy * abs(self.theory[term]))))
+        return {
+            term: float(np.hypot(error, accuracy * abs(self.theory[term])))
             for term, error in own.items()
-        ]
+        }
 
     @property
     def verdicts(self) -> Mapping[str, Verdict]:
@@ -114,7 +116,7 @@ class LocalFit(Shown):
                 f"{self.resolutions[term]:.3g}",
                 Judged(self.verdicts[term]),
             )
-            for term, error in self._errors
+            for term, error in self.errors.items()
         ]
         own = self.sampled
         chi = "" if own.chi_squared is None else f", chi squared {own.chi_squared:.3g}"
@@ -149,6 +151,7 @@ def local_fit(
     rtol: float = 1e-6,
     level: float = 0.01,
     resolution: float = 5.0,
+    criterion: Criterion | None = None,
     executor: ExecutorLike = None,
     progress: bool | None = None,
     params: Mapping[str, Any] | None = None,
@@ -177,6 +180,8 @@ def local_fit(
         An estimate of order 4 at the points instead of a sample of our own.
     level, resolution
         As in :func:`nnft_num.check`.
+    criterion : Criterion, optional
+        What is asked of each coupling, instead of a level and a resolution of its own.
 
     Returns
     -------
@@ -240,7 +245,8 @@ def local_fit(
         theory=theory,
         networks=estimate.networks,
         freedom={term: min(own, least) for term, own in freedom.items()},
-        criterion=Criterion(level=level, resolution=resolution, family=len(response.terms)),
+        criterion=criterion
+        or Criterion(level=level, resolution=resolution, family=len(response.terms)),
     )
 
 

@@ -43,6 +43,7 @@ LOOKS_ACROSS = {
     "nnft_num.power_laws",
     "nnft_num.pytest_plugin",
     "nnft_num.reports",
+    "nnft_num.running_couplings",
     "nnft_num.scaling",
     "nnft_num.scans",
     "nnft_num.slopes",

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 
 __all__ = ["LINE", "broken", "width_of"]
 
-LINE = 320.0
-"""Width of a line in points, a little less than that of an article at 10 pt."""
+LINE = 350.0
+"""Width of a line in points, by the estimate below: it is printed in less."""
 
 _LETTER, _SCRIPT = 5.8, 4.3
 """Mean width of a letter in points, and of one in an index or exponent."""

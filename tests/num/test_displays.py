@@ -44,6 +44,7 @@ NUMERICAL = {
     "MehlerSeries",
     "Plan",
     "Provenance",
+    "RunningFit",
     "Source",
     "TangentEstimate",
     "TangentSweep",
@@ -114,6 +115,9 @@ def examples():
         action.couplings[6].amplitudes[0].diagram,
         nm.couplings(estimate),
         nm.local_fit(nn.relu_net(), [0.5, 1.0], 2.0, networks=100_000, rng=0, params=flat),
+        nm.running_coupling(
+            nn.relu_net(), [0.5], [2.0, 4.0], networks=10_000, rng=0, route="readout", params=flat
+        ),
         nn.Erf(),
         nn.Ball(2, 1),
         nn.Gaussian(0, "sigma_w"),
