@@ -25,6 +25,8 @@ from .kernel_figures import plot_heat_map as plot_heat_map
 from .local_fits import LocalFit as LocalFit
 from .local_fits import local_fit as local_fit
 from .plans import Plan as Plan
+from .running_couplings import RunningFit as RunningFit
+from .running_couplings import running_coupling as running_coupling
 from .runs import Provenance as Provenance
 from .scaling import Sweep as Sweep
 from .scaling import sweep as sweep

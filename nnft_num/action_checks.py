@@ -8,6 +8,10 @@ of the next order, so no single width can test it: the distance between the dens
 has to fall with the claimed power N^{-(p+1)} (N^{-(p+1/2)} where odd cumulants enter), distances
 being those of ``nnft_num.distances``.  Couplings are functions of cumulants that are exact at every
 width, so that they are confronted entry by entry.
+
+Networks drawn whole, ``route="parameters"``, assume nothing and are the independent test.  With a
+centred Gaussian readout integrated out, ``route="readout"``, masses and couplings have errors that
+are smaller by orders of magnitude and fall with the width: that resolves the power of order 2.
 """
 
 from __future__ import annotations
@@ -15,24 +19,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import comb
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nnft_num import reports
 from nnft_num.action_densities import CELLS, WINDOW, action_grid, action_masses, is_small
-from nnft_num.action_reports import text
+from nnft_num.action_reports import action_table, dataframe, distance_table, latex, text
 from nnft_num.checking import Report
 from nnft_num.compiling import compile_plan
+from nnft_num.conditional_masses import sample_conditional_masses
 from nnft_num.coupling_checks import confront_couplings
 from nnft_num.coupling_estimates import couplings
-from nnft_num.distances import Distance, distance
+from nnft_num.distances import Distance, SampledMasses, distance
 from nnft_num.draws import key_from_rng
 from nnft_num.executing import ExecutorLike
 from nnft_num.front import correlators, merged
-from nnft_num.histograms import Histogram, sample_histogram
+from nnft_num.histograms import sample_histogram
 from nnft_num.power_laws import fit_power
+from nnft_num.routes import find_route
 from nnft_num.scaling import counts_of, width_names, widths_of
 from nnft_num.slopes import Amplitude, Slope
 from nnft_num.sources import Source
@@ -42,6 +48,7 @@ from nnft_sym.actions.at_points import ActionAtPoints
 from nnft_sym.cumulants import LARGEST_ORDER, cumulant
 from nnft_sym.expectation.cells import CellMasses
 from nnft_sym.language.errors import SpecificationError
+from nnft_sym.language.markup import Shown, Table
 from nnft_sym.networks import Network
 
 if TYPE_CHECKING:
@@ -49,12 +56,15 @@ if TYPE_CHECKING:
 
 __all__ = ["ActionReport", "DensityDistance", "check_action"]
 
+DensityRoute = Literal["parameters", "readout"]
+"""Whether networks are drawn whole, or their readout is integrated out."""
+
 _ROUNDING = 1e-12
 """Odd cumulants below this, in units of the variance, are zeros that were rounded."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class DensityDistance:
+class DensityDistance(Shown):
     """Distance of the sampled density from a claimed one, over the widths.
 
     Parameters
@@ -78,9 +88,20 @@ class DensityDistance:
     used: tuple[int, ...]
     slope: Slope | None
 
+    @property
+    def name(self) -> str:
+        """Density and order in words."""
+        return self.density if self.order == 0 else f"{self.density} {self.order}"
+
+    def _table(self) -> Table:
+        return distance_table(self)
+
+    def __repr__(self) -> str:
+        return f"DensityDistance({self.name}: {len(self.amplitudes)} widths)"
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ActionReport:
+class ActionReport(Shown):
     """An action against samples, with its verdict.
 
     Parameters
@@ -95,10 +116,16 @@ class ActionReport:
         N.
     couplings : Report
         Couplings g_k at one width; its orders are the k.
+    coupling_width : int
+        That width.
     distances : tuple of DensityDistance
         One for each density.
-    histograms : mapping of int to Histogram
+    densities : mapping of int to SampledMasses
         Sampled densities by the width, in coordinates in which the covariance is the identity.
+    route : str
+        How networks were sampled: whole, or with the readout integrated out.
+    route_assumes : tuple of str
+        Laws the route takes for granted and the report therefore does not test.
     masses : mapping of (int, str, int) to CellMasses
         Claimed masses of the cells by (order, density, width).
     criterion : Criterion
@@ -110,8 +137,11 @@ class ActionReport:
     order: int
     widths: tuple[int, ...]
     couplings: Report
+    coupling_width: int
     distances: tuple[DensityDistance, ...]
-    histograms: Mapping[int, Histogram]
+    densities: Mapping[int, SampledMasses]
+    route: str
+    route_assumes: tuple[str, ...]
     masses: Mapping[tuple[int, str, int], CellMasses]
     criterion: Criterion
 
@@ -140,17 +170,39 @@ class ActionReport:
         """Terminal tables: couplings, distances and their powers."""
         return text(self)
 
+    def to_dataframe(self) -> Any:
+        """One row for each density and width, as a pandas.DataFrame.
+
+        The couplings, one row for each entry, are ``report.couplings.to_dataframe()``.
+        """
+        return dataframe(self)
+
     def to_latex(self, path: str | Path | None = None) -> str:
         """LaTeX table (booktabs, siunitx) of distances and powers."""
-        from nnft_num.action_reports import latex
-
         return reports.written(latex(self), path)
+
+    def to_html(self, path: str | Path | None = None) -> str:
+        """Page of its own with tables, figures and references; needs no network."""
+        from nnft_num.action_pages import action_page
+
+        return reports.written(action_page(self), path)
 
     def plot(self) -> Any:
         """Densities at the smallest width and distances over the widths; a matplotlib figure."""
         from nnft_num.action_figures import plot_action
 
         return plot_action(self)
+
+    @property
+    def cites(self) -> tuple[Any, ...]:
+        """What the comparison rests on."""
+        return ("D23", self.couplings, "E82, BML99, H92")
+
+    def _table(self) -> Table:
+        return action_table(self)
+
+    def _repr_latex_(self) -> str:
+        return self.to_latex()
 
     def __str__(self) -> str:
         return self.to_text()
@@ -167,6 +219,7 @@ def check_action(
     networks: int | Mapping[int, int] = 10**6,
     rng: Any = None,
     *,
+    route: DensityRoute = "parameters",
     couplings_at: int | None = None,
     window: float = WINDOW,
     cells: int | None = None,
@@ -196,6 +249,9 @@ def check_action(
         couplings alone have verdicts, and distances are reported.
     networks : int or mapping of int to int
         Number of networks at each width; a mapping gives that of each width.
+    route : {"parameters", "readout"}
+        Draw whole networks, which assumes nothing, or integrate a centred Gaussian readout out,
+        which resolves far smaller distances.
     couplings_at : int, optional
         Width of the couplings; the smallest by default.
     window : float
@@ -214,7 +270,8 @@ def check_action(
     Raises
     ------
     SpecificationError
-        If points, parameters, widths or counts are impossible, or G is singular.
+        If points, parameters, widths or counts are impossible, G is singular, or the network has
+        no such route.
     NotDerivedError
         If the correlators of the network are not derived.
     AccuracyError, InfiniteMomentError
@@ -247,6 +304,12 @@ def check_action(
             remedy="take one of the widths",
         )
     counts = counts_of(networks, list(sizes))
+    if route not in ("parameters", "readout"):
+        raise SpecificationError(
+            expected="route='parameters' or 'readout'",
+            came=f"{route!r}",
+            remedy="use 'parameters', which holds for every network",
+        )
     seeds = np.random.SeedSequence(key_from_rng(rng)).spawn(len(sizes) + 1)
     actions = {
         size: [action(net, p).at(points, params=bound) for p in range(order + 1)]
@@ -254,13 +317,16 @@ def check_action(
     }
     names = [(0, "gaussian")]
     names += [(p, density) for p in range(1, order + 1) for density in ("action", "edgeworth")]
-    plan, histograms, masses = compile_plan(net), {}, {}
+    plan, densities, masses = compile_plan(net), {}, {}
+    sampled_masses = sample_histogram if route == "parameters" else sample_conditional_masses
     for size, seed in zip(sizes, seeds, strict=False):
         grid = action_grid(actions[size][-1], float(window), cells)
         for p, density in names:
             masses[p, density, size] = action_masses(actions[size][p], density, grid)
-        histograms[size] = sample_histogram(
-            Source(plan=plan, X=points, params=numbers[size]),
+        densities[size] = sampled_masses(
+            Source(
+                plan=plan, X=points, params=numbers[size], route=route, precision="single"
+            ).settled,
             grid,
             networks=counts[size],
             key=key_from_rng(seed),
@@ -275,6 +341,7 @@ def check_action(
             sorted({*range(2, 2 * order + 3, 2), *_odd(theory)}),
             counts[chosen],
             seeds[-1],
+            route=route,
             executor=executor,
             progress=progress,
             params=numbers[chosen],
@@ -290,7 +357,7 @@ def check_action(
     for p, density in names:
         measured = [
             distance(
-                histograms[size],
+                densities[size],
                 masses[p, density, size],
                 masses[0, "gaussian", size],
                 width=size,
@@ -324,8 +391,11 @@ def check_action(
             X=points,
             criterion=criterion,
         ),
+        coupling_width=chosen,
         distances=tuple(distances),
-        histograms=histograms,
+        densities=densities,
+        route=route,
+        route_assumes=find_route(route).assumes,
         masses=masses,
         criterion=criterion,
     )

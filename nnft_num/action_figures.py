@@ -28,7 +28,7 @@ def plot_action(report: ActionReport) -> Any:
     figure = Figure(figsize=(8.0 if several else 4.0, 3.4), layout="constrained")
     panels = figure.subplots(1, 2 if several else 1, squeeze=False)[0]
     width = report.widths[0]
-    if report.histograms[width].grid.directions == 1:
+    if report.densities[width].grid.directions == 1:
         _ratio(panels[0], report, width)
     else:
         _map(figure, panels[0], report, width)
@@ -39,7 +39,7 @@ def plot_action(report: ActionReport) -> Any:
 
 def _ratio(panel: Any, report: ActionReport, width: int) -> None:
     """Masses of the cells over those of the Gaussian."""
-    sampled = report.histograms[width]
+    sampled = report.densities[width]
     edges = sampled.grid.edges
     middle, reference = (edges[:-1] + edges[1:]) / 2, report.masses[0, "gaussian", width].values
     panel.errorbar(
@@ -72,7 +72,7 @@ def _ratio(panel: Any, report: ActionReport, width: int) -> None:
 
 def _map(figure: Any, panel: Any, report: ActionReport, width: int) -> None:
     """Masses of the cells over those of the Gaussian, less one, as a map."""
-    sampled = report.histograms[width]
+    sampled = report.densities[width]
     edges, size = sampled.grid.edges, len(sampled.grid.edges) - 1
     ratio = sampled.frequencies / report.masses[0, "gaussian", width].values - 1
     largest = float(np.max(np.abs(ratio)))

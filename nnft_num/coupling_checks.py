@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from math import factorial
 
 import numpy as np
@@ -62,15 +63,14 @@ def confront_couplings(
             f"{estimate.outputs_count} outputs",
             remedy="estimate at the points and for the order of the theory",
         )
-    floors = _floors(theory, estimate.networks)
+    default = _floors(theory, estimate.networks)
     inverse = np.sqrt(np.diag(theory.frame.precision.dense))
-    highest = 2 * sample.order + 2
-    freedom = gaussian_freedom(highest, estimate.networks)
     orders = []
     for k in compared:
         own = sample[k]
         zero = own.tensor.map(np.zeros_like)
         g = own_couplings.get(k, zero)
+        freedom = gaussian_freedom(own.row_order, estimate.networks)
         natural = float(width) ** (1 - k / 2) * np.prod(inverse[multi_indices(k, fields)], axis=1)
         orders.append(
             OrderReport(
@@ -81,11 +81,11 @@ def confront_couplings(
                 theory_error=theory.errors.get(k, zero),
                 estimate=own.tensor,
                 error=own.error_tensor,
-                freedom=own.freedom.map(lambda found: np.minimum(found, freedom)),
+                freedom=own.freedom.map(partial(np.minimum, freedom)),
                 skew=SymmetricTensor(k, fields, skewness(own.deviations)),
                 heavy_tailed=own.heavy_tailed,
                 sparse=SymmetricTensor(k, fields, rare_entries(own, estimate.groups)),
-                floor=floors.get(k, zero),
+                floor=default.get(k, zero) if own.floor is None else own.floor,
                 natural=SymmetricTensor(k, fields, natural),
                 exactness=str(theory.exactness),
                 networks=estimate.networks,

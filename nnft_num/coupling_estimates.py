@@ -14,16 +14,18 @@ from numpy.typing import NDArray
 
 from nnft_num.estimating import CorrelatorEstimate, Estimate
 from nnft_num.jackknife import jackknife
+from nnft_num.rounding import uncertain
 from nnft_sym.actions.at_points import ActionAtPoints
 from nnft_sym.actions.construction import Singular, action_from_cumulants
 from nnft_sym.language.errors import SpecificationError
-from nnft_sym.tensors import SymmetricTensor
+from nnft_sym.language.markup import Shown, Table
+from nnft_sym.tensors import SHOWN, SymmetricTensor
 
 __all__ = ["CouplingEstimate", "couplings"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class CouplingEstimate(Mapping[int, CorrelatorEstimate]):
+class CouplingEstimate(Shown, Mapping[int, CorrelatorEstimate]):
     """Couplings g_k, k >= 1, of the action through N^{-order}: {k: estimate with errors}.
 
     Parameters
@@ -55,6 +57,29 @@ class CouplingEstimate(Mapping[int, CorrelatorEstimate]):
     def covariance(self, k: int) -> NDArray[np.float64]:
         """Covariance between the unique entries of g_k, shape (U, U)."""
         return self[k].covariance
+
+    def _table(self) -> Table:
+        rows, notes = [], []
+        for k, own in self.items():
+            indices = own.tensor.indices[:SHOWN].tolist()
+            rows += [
+                (
+                    f"g_{k}",
+                    ",".join(str(i + 1) for i in fields),
+                    uncertain(own.tensor.entries[row], own.error_tensor.entries[row]),
+                    "heavy tails" if own.heavy_tailed.entries[row] else "",
+                )
+                for row, fields in enumerate(indices)
+            ]
+            more = len(own.tensor) - len(indices)
+            notes += [f"g_{k}: {more} more entries"] * bool(more)
+        return Table(
+            title=f"couplings of S = sum of g_k f^k/k! through N^-{self.order} from "
+            f"{self.sample.networks} networks",
+            header=("coupling", "fields", "estimate", "error bar"),
+            rows=tuple(rows),
+            notes=tuple(notes),
+        )
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"g_{k}: {len(g.tensor)}" for k, g in self.items())
@@ -110,13 +135,6 @@ def couplings(
             came=f"orders {', '.join(map(str, estimate.orders))}",
             remedy="estimate with orders=(2, 4) for order 1, (2, 4, 6) for order 2",
         )
-    rough = [k for k in needed if estimate[k].floor is not None]
-    if rough:
-        raise SpecificationError(
-            expected="fields of sampled networks",
-            came=f"an estimate by the route {estimate.route.name!r}",
-            remedy='estimate with route="parameters" or "functions"',
-        )
     dimension = estimate.points * estimate.outputs_count
     cumulants = {k: estimate.resampled(k) for k in needed}
     actions = [
@@ -127,15 +145,30 @@ def couplings(
         )
         for g in range(1 + estimate.groups)
     ]
+    floors = _floors(estimate, actions[0], needed)
     found = {}
     for k in (k for k in sorted(actions[0].about_mean) if k):
         values = np.stack([action.about_mean[k].entries for action in actions], axis=1)
-        found[k] = _coupling(estimate, k, values, needed)
+        found[k] = _coupling(estimate, k, values, needed, floors.get(k))
     return CouplingEstimate(order=order, sample=estimate, action=actions[0], entries=found)
 
 
+def _floors(
+    estimate: Estimate, action: ActionAtPoints, needed: list[int]
+) -> Mapping[int, SymmetricTensor]:
+    """Second-order terms of the errors of the cumulants, where the route states them."""
+    own = {k: floor for k in needed if (floor := estimate[k].floor) is not None}
+    if not own:
+        return {}
+    return action_from_cumulants(action.cumulants, order=action.order, errors=own).errors
+
+
 def _coupling(
-    estimate: Estimate, k: int, values: NDArray[np.float64], needed: list[int]
+    estimate: Estimate,
+    k: int,
+    values: NDArray[np.float64],
+    needed: list[int],
+    floor: SymmetricTensor | None,
 ) -> CorrelatorEstimate:
     """Estimate of one coupling from its values over all networks and without each group."""
     spread = jackknife(values, estimate.moments.counts)
@@ -154,6 +187,6 @@ def _coupling(
         tail_index=highest.tail_index,
         heavy_tailed=SymmetricTensor(k, dimension, np.full(len(values), heavy)),
         row_order=highest.row_order,
-        floor=None,
+        floor=floor,
         active=SymmetricTensor(k, dimension, np.full(len(values), active)),
     )

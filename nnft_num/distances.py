@@ -5,26 +5,51 @@ Gaussian of the same covariance, the distance is Pearson's χ² with the Gaussia
 
 .. math:: D^2 = \sum_c (p_c - q_c)^2/\pi_c .
 
-M networks give frequencies p̂ with E (p̂_c - q_c)² = (p_c - q_c)² + p_c(1 - p_c)/M, so that
+M networks give masses p̂ of covariance C with E (p̂_c - q_c)² = (p_c - q_c)² + C_cc, so that
 
-.. math:: \hat D^2 = \sum_c \frac{(\hat p_c - q_c)^2 - \hat p_c(1 - \hat p_c)/(M - 1)}{\pi_c}
+.. math:: \hat D^2 = \sum_c \frac{(\hat p_c - q_c)^2 - \hat C_{cc}}{\pi_c}
 
-is unbiased at every M, and may be negative.  Cells of a finite window are compared: beyond it the
-truncated expansion means nothing, and e^{-S} may grow.
+with an unbiased C, p̂_c(1 - p̂_c)/(M - 1) on the diagonal for the counts of a histogram, is unbiased
+at every M, and may be negative.  Cells of a finite window are compared: beyond it the truncated
+expansion means nothing, and e^{-S} may grow.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nnft_num.histograms import Histogram
+from nnft_num.histograms import Grid, Noise
 from nnft_num.slopes import Amplitude
 from nnft_sym.expectation.cells import CellMasses
 
-__all__ = ["Distance", "distance"]
+__all__ = ["Distance", "SampledMasses", "distance"]
+
+
+class SampledMasses(Protocol):
+    """What a distance asks of the masses of cells in a sample."""
+
+    @property
+    def grid(self) -> Grid:
+        """The cells."""
+
+    @property
+    def networks(self) -> int:
+        """M."""
+
+    @property
+    def frequencies(self) -> NDArray[np.float64]:
+        """Unbiased masses p̂, shape (C,)."""
+
+    @property
+    def errors(self) -> NDArray[np.float64]:
+        """Their standard errors."""
+
+    def noise(self, weights: NDArray[np.float64], delta: NDArray[np.float64]) -> Noise:
+        """Their noise, weighted, and along a direction."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +70,7 @@ class Distance:
 
 
 def distance(
-    sampled: Histogram, claimed: CellMasses, reference: CellMasses, *, width: int
+    sampled: SampledMasses, claimed: CellMasses, reference: CellMasses, *, width: int
 ) -> Distance:
     """Distance of a sampled density from a claimed one, with its error.
 
@@ -56,8 +81,8 @@ def distance(
 
     Parameters
     ----------
-    sampled : Histogram
-        p̂.
+    sampled : SampledMasses
+        p̂, a histogram or the mean of masses given the hidden layers.
     claimed, reference : CellMasses
         q and π over the same cells.
     width : int
@@ -65,7 +90,7 @@ def distance(
 
     Examples
     --------
-    >>> from nnft_num.histograms import Grid
+    >>> from nnft_num.histograms import Grid, Histogram
     >>> grid = Grid(shift=np.zeros(1), matrix=np.eye(1), edges=np.array([-1.0, 0.0, 1.0]))
     >>> half = CellMasses(values=np.array([0.5, 0.5]), errors=np.zeros(2))
     >>> seen = Histogram(grid=grid, counts=np.array([600, 400]), networks=1000)
@@ -73,19 +98,14 @@ def distance(
     >>> round(A.value, 3), round(A.error, 3)
     (0.198, 0.031)
     """
-    p, M = sampled.frequencies, sampled.networks
+    M = sampled.networks
     if not np.isfinite(claimed.values).all():
         return _unknown(width, M)
     weights = 1 / np.sqrt(reference.values)
-    delta = weights * (p - claimed.values)
-    diagonal = weights**2 * p / (M - 1)
-    root = weights * p / np.sqrt(M - 1)
-    square = float(delta @ delta - np.sum(diagonal) + root @ root)
-    # C = diag - root rootᵀ
-    squared = float(diagonal @ diagonal - 2 * root @ (diagonal * root) + (root @ root) ** 2)
-    along = float(delta @ (diagonal * delta) - (root @ delta) ** 2)
-    noise = 2 * squared
-    spread = float(np.sqrt(max(4 * along - noise, noise)))
+    delta = weights * (sampled.frequencies - claimed.values)
+    noise = sampled.noise(weights, delta)
+    square = float(delta @ delta) - noise.trace
+    spread = float(np.sqrt(max(4 * noise.along - 2 * noise.square, 2 * noise.square)))
     value = float(np.sqrt(max(square, 0.0)))
     systematic = float(np.linalg.norm(weights * claimed.errors))
     error = float(np.hypot(spread, (2 * value + systematic) * systematic))
@@ -94,10 +114,10 @@ def distance(
         value=value,
         error=error / (2 * value) if value > 0 else float("nan"),
         freedom=float(M - 1),
-        skew=_skewness(weights * delta, p, M),
+        skew=noise.skew,
         networks=M,
         bound=float(np.sqrt(max(square, 0.0) + 2 * error)),
-        noise=float(np.sqrt(squared)),
+        noise=float(np.sqrt(noise.square)),
     )
     return Distance(square=square, error=error, amplitude=amplitude)
 
@@ -107,12 +127,3 @@ def _unknown(width: int, networks: int) -> Distance:
     nan = float("nan")
     amplitude = Amplitude(width=width, value=nan, error=nan, freedom=1.0, networks=networks)
     return Distance(square=nan, error=nan, amplitude=amplitude)
-
-
-def _skewness(scores: NDArray[np.float64], p: NDArray[np.float64], networks: int) -> float:
-    """Skewness of the mean of a score of the cell a network falls into, 0 outside all cells."""
-    mean = float(scores @ p)
-    outside = max(0.0, 1 - float(np.sum(p)))
-    second = float((scores - mean) ** 2 @ p) + outside * mean**2
-    third = float((scores - mean) ** 3 @ p) - outside * mean**3
-    return third / second**1.5 / float(np.sqrt(networks)) if second > 0 else 0.0

@@ -18,7 +18,14 @@ from nnft_num.sampling import sample_moments
 from nnft_num.sources import Source
 from nnft_sym.language.errors import SpecificationError
 
-__all__ = ["Grid", "Histogram", "HistogramSource", "histogram_of_fields", "sample_histogram"]
+__all__ = [
+    "Grid",
+    "Histogram",
+    "HistogramSource",
+    "Noise",
+    "histogram_of_fields",
+    "sample_histogram",
+]
 
 MOST_CELLS = 4096
 """Cells of the largest grid; a row of a run holds a number for each."""
@@ -178,6 +185,26 @@ def _load(fields: str, grid: str) -> HistogramSource:
     return HistogramSource(fields=Source.from_json(fields), grid=Grid.from_dict(json.loads(grid)))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Noise:
+    """Noise of weighted masses w p̂ of covariance C, and along a vector δ.
+
+    Parameters
+    ----------
+    trace, square : float
+        tr C and tr C².
+    along : float
+        δᵀ C δ.
+    skew : float
+        Skewness of δᵀ w p̂.
+    """
+
+    trace: float
+    square: float
+    along: float
+    skew: float
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Histogram:
     """Counts of independent networks in cells.
@@ -213,6 +240,28 @@ class Histogram:
         """Standard errors of the frequencies."""
         p = self.frequencies
         return np.sqrt(p * (1 - p) / (self.networks - 1))
+
+    def noise(self, weights: NDArray[np.float64], delta: NDArray[np.float64]) -> Noise:
+        """Noise of the weighted frequencies, whose covariance is diag - root rootᵀ."""
+        p, M = self.frequencies, self.networks
+        diagonal = weights**2 * p / (M - 1)
+        root = weights * p / np.sqrt(M - 1)
+        norm = float(root @ root)
+        return Noise(
+            trace=float(np.sum(diagonal)) - norm,
+            square=float(diagonal @ diagonal - 2 * root @ (diagonal * root)) + norm**2,
+            along=float(delta @ (diagonal * delta) - (root @ delta) ** 2),
+            skew=_skewness(weights * delta, p, M),
+        )
+
+
+def _skewness(scores: NDArray[np.float64], p: NDArray[np.float64], networks: int) -> float:
+    """Skewness of the mean of a score of the cell a network falls into, 0 outside all cells."""
+    mean = float(scores @ p)
+    outside = max(0.0, 1 - float(np.sum(p)))
+    second = float((scores - mean) ** 2 @ p) + outside * mean**2
+    third = float((scores - mean) ** 3 @ p) - outside * mean**3
+    return third / second**1.5 / float(np.sqrt(networks)) if second > 0 else 0.0
 
 
 def sample_histogram(

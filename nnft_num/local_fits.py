@@ -30,6 +30,7 @@ from nnft_sym.actions.local_responses import (
 )
 from nnft_sym.cumulants import cumulant
 from nnft_sym.language.errors import SpecificationError
+from nnft_sym.language.markup import Cell, Judged, Shown, Table
 from nnft_sym.networks import Network
 from nnft_sym.tensors import SymmetricTensor
 
@@ -43,7 +44,7 @@ SINGULAR = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class LocalFit:
+class LocalFit(Shown):
     """Local couplings fitted to a sampled G_c⁽⁴⁾, and the same fit to the exact one.
 
     Parameters
@@ -70,23 +71,25 @@ class LocalFit:
     @property
     def pulls(self) -> Mapping[str, float]:
         """(theory - sample)/error of each coupling."""
-        return {term: (self.theory[term] - self.sampled[term]) / e for term, e in self._errors}
+        return {
+            term: (self.theory[term] - self.sampled[term]) / e for term, e in self.errors.items()
+        }
 
     @property
     def resolutions(self) -> Mapping[str, float]:
         """|theory|/error of each coupling."""
-        return {term: abs(self.theory[term]) / error for term, error in self._errors}
+        return {term: abs(self.theory[term]) / error for term, error in self.errors.items()}
 
     @property
-    def _errors(self) -> list[tuple[str, float]]:
+    def errors(self) -> Mapping[str, float]:
         """Errors of the samples and of the integrals of the response."""
         own = self.sampled.errors
         assert own is not None
         accuracy = self.sampled.accuracy
-        return [
-            (term, float(np.hypot(error, accuracy * abs(self.theory[term]))))
+        return {
+            term: float(np.hypot(error, accuracy * abs(self.theory[term])))
             for term, error in own.items()
-        ]
+        }
 
     @property
     def verdicts(self) -> Mapping[str, Verdict]:
@@ -103,26 +106,36 @@ class LocalFit:
         """Verdict over the couplings."""
         return joined(self.verdicts.values())
 
-    def __str__(self) -> str:
-        rows = [
+    def _table(self) -> Table:
+        rows: list[tuple[str | Cell, ...]] = [
             (
                 INTERACTIONS[term],
                 f"{self.theory[term]:.6g}",
                 reports.uncertain(self.sampled[term], error),
                 f"{self.pulls[term]:+.2f}",
                 f"{self.resolutions[term]:.3g}",
-                str(self.verdicts[term]),
+                Judged(self.verdicts[term]),
             )
-            for term, error in self._errors
+            for term, error in self.errors.items()
         ]
-        header = ("interaction", "theory", "sample", "pull", "resolution", "verdict")
         own = self.sampled
         chi = "" if own.chi_squared is None else f", chi squared {own.chi_squared:.3g}"
-        return (
-            f"{reports.columns(header, rows)}\n{self.networks:.6g} networks, cutoff "
-            f"{own.cutoff:g}, misfit {own.misfit:.3g}{chi} with {own.degrees} degrees of freedom; "
-            f"verdict: {self.verdict}"
+        return Table(
+            title="local couplings fitted to the connected four-point function",
+            header=("interaction", "theory", "sample", "pull", "resolution", "verdict"),
+            rows=tuple(rows),
+            notes=(
+                f"{self.networks:.6g} networks, cutoff {own.cutoff:g}, misfit {own.misfit:.3g}"
+                f"{chi} with {own.degrees} degrees of freedom; verdict: {self.verdict}",
+            ),
         )
+
+    def __str__(self) -> str:
+        return self._table().text
+
+    def __repr__(self) -> str:
+        terms = ", ".join(f"{term}: {found}" for term, found in self.verdicts.items())
+        return f"LocalFit({terms}; cutoff {self.sampled.cutoff:g}; {self.networks} networks)"
 
 
 def local_fit(
@@ -138,6 +151,7 @@ def local_fit(
     rtol: float = 1e-6,
     level: float = 0.01,
     resolution: float = 5.0,
+    criterion: Criterion | None = None,
     executor: ExecutorLike = None,
     progress: bool | None = None,
     params: Mapping[str, Any] | None = None,
@@ -166,6 +180,8 @@ def local_fit(
         An estimate of order 4 at the points instead of a sample of our own.
     level, resolution
         As in :func:`nnft_num.check`.
+    criterion : Criterion, optional
+        What is asked of each coupling, instead of a level and a resolution of its own.
 
     Returns
     -------
@@ -229,7 +245,8 @@ def local_fit(
         theory=theory,
         networks=estimate.networks,
         freedom={term: min(own, least) for term, own in freedom.items()},
-        criterion=Criterion(level=level, resolution=resolution, family=len(response.terms)),
+        criterion=criterion
+        or Criterion(level=level, resolution=resolution, family=len(response.terms)),
     )
 
 

@@ -29,6 +29,8 @@ from nnft_sym.diagrams.rules import (
 )
 from nnft_sym.exactness import Exactness
 from nnft_sym.language.errors import NotDerivedError, SpecificationError
+from nnft_sym.language.markup import Shown, Table
+from nnft_sym.mathml import aligned, formulas_html
 from nnft_sym.networks import Network
 from nnft_sym.tensors import SymmetricTensor
 
@@ -85,7 +87,7 @@ class DiagramSum:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Action:
+class Action(Shown):
     r"""The Edgeworth action of a network ensemble through a power of 1/N.
 
     .. math:: S[f] = \text{const} + \sum_k \frac{1}{k!} \int_{x_1 \dots x_k}
@@ -104,8 +106,8 @@ class Action:
     --------
     >>> from nnft_sym.literature import erf_net
     >>> S = action(erf_net(), order=1)
-    >>> print(S.couplings[4].latex()[:63])
-    g_{4}(x_1,x_2,x_3,x_4) = -\int_{y} G_c^{(4)}(y_1,y_2,y_3,y_4)\,
+    >>> print(S.couplings[4].latex()[18:82])
+    g_{4}(x_1,x_2,x_3,x_4) = -\int_{y} G_c^{(4)}(y_1,y_2,y_3,y_4) \,
     """
 
     network: Network
@@ -304,12 +306,35 @@ class Action:
         return rules_table(self)
 
     def latex(self) -> str:
-        """Return the action and its couplings as LaTeX lines."""
+        """Return the action and its couplings as LaTeX, one equation on each line of text.
+
+        An equation too long for a line of print is an ``aligned`` of several.
+        """
         return action_latex(self)
 
+    def _table(self) -> Table:
+        rows = [
+            (
+                f"g_{k}",
+                f"N^-{coupling.order}" if coupling.order else "1",
+                str(len(coupling)),
+                str(max((amplitude.diagram.loops for amplitude in coupling), default=0)),
+            )
+            for k, coupling in self.couplings.items()
+            if k
+        ]
+        return Table(
+            title=f"action of {self.network.name} through N^-{self.order}",
+            header=("coupling", "leading order of diagrams", "diagrams", "most loops"),
+            rows=tuple(rows),
+            notes=(str(self.exactness), f"normalisable: {self.normalisable}", self.source),
+        )
+
+    def _repr_html_(self) -> str:
+        return formulas_html(self.latex().splitlines()) + self._table().html
+
     def _repr_latex_(self) -> str:
-        lines = r" \\ ".join(f"& {line}" for line in self.latex().splitlines())
-        return rf"$\displaystyle \begin{{aligned}} {lines} \end{{aligned}}$"
+        return aligned(self.latex().splitlines())
 
     def __repr__(self) -> str:
         return f"Action({self.network.name}: degree {self.degree}; {self.exactness})"

@@ -13,7 +13,7 @@ import sympy as sp
 from numpy.typing import NDArray
 
 from nnft_sym.actions.bounds import bare_coupling_bounds
-from nnft_sym.actions.conventions import coupling_table
+from nnft_sym.actions.conventions import CONVENTIONS, coupling_table
 from nnft_sym.actions.exact import ExactFrame
 from nnft_sym.actions.expansions import Graded, bare_correlators
 from nnft_sym.actions.frames import Frame
@@ -24,6 +24,8 @@ from nnft_sym.actions.polynomials import form, recentred
 from nnft_sym.diagrams.contraction import boxed
 from nnft_sym.exactness import Exactness
 from nnft_sym.language.errors import SpecificationError
+from nnft_sym.language.markup import Shown, Table
+from nnft_sym.mathml import Formula
 from nnft_sym.tensors import SymmetricTensor
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ OFF_SUPPORT = 1e-8
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ActionAtPoints(Mapping[int, SymmetricTensor]):
+class ActionAtPoints(Shown, Mapping[int, SymmetricTensor]):
     r"""The action S(f) = sum_k g_k f^k/k! over n points: a mapping {k: g_k}.
 
     .. math:: S(f) = g_0 + g_1 f + \tfrac12 g_2 f^2 + \dots + \tfrac1{(2p+2)!} g_{2p+2} f^{2p+2}
@@ -424,8 +426,26 @@ class ActionAtPoints(Mapping[int, SymmetricTensor]):
         """
         return coupling_table(self[k], convention, latex=latex)
 
-    def _repr_html_(self) -> str:
-        return "".join(self.table(k).to_html(max_rows=LONGEST_TABLE) for k in self if k)
+    def _table(self) -> Table:
+        rows: list[tuple[str | Formula, ...]] = []
+        notes = [CONVENTIONS["lambda f^4/4!"].header(k) for k in self if k]
+        for k, tensor in self.couplings.items():
+            entries = tensor.entries[:LONGEST_TABLE]
+            for index, value in zip(tensor.indices.tolist(), entries, strict=False):
+                shown = (
+                    Formula(sp.latex(value), str(value))
+                    if isinstance(value, sp.Basic)
+                    else f"{float(value):.6g}"
+                )
+                rows.append((f"g_{k}", ",".join(str(i + 1) for i in index), shown))
+            if len(tensor) > len(entries):
+                notes.append(f"g_{k}: {len(tensor) - len(entries)} more entries")
+        return Table(
+            title=f"action through N^-{self.order} over {len(self.names)} fields",
+            header=("coupling", "fields", "value"),
+            rows=tuple(rows),
+            notes=(*notes, str(self.exactness)),
+        )
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"g_{k}: {len(g)}" for k, g in self.items())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nnft_sym.actions.line_breaks import broken
 from nnft_sym.diagrams.rules import (
     CORRELATORS_FROM_COUPLINGS,
     COUPLINGS_FROM_CUMULANTS,
@@ -20,16 +21,16 @@ def action_latex(action: Action) -> str:
     """Return lines: the action in its couplings, then each coupling in connected correlators."""
     field = r"\phi" if 1 in action.cumulants else "f"
     argument = "f"
-    terms = [r"\text{const}"]
+    terms = [[r"\text{const}"]]
     for k in sorted(action.couplings):
         if k == 0:
             continue
         points = ",".join(f"x_{a + 1}" for a in range(k))
-        fields = " ".join(f"{field}(x_{a + 1})" for a in range(k))
+        fields = [f"{field}(x_{a + 1})" for a in range(k)]
         number = "" if k == 1 else rf"\frac{{1}}{{{k}!}}"
-        terms.append(rf"{number}\int_{{x}} g_{{{k}}}({points})\,{fields}")
-    tail = rf"O(N^{{-{action.order + 1}}})"
-    lines = [f"S[{argument}] = {' + '.join([*terms, tail])}"]
+        terms.append([rf"{number}\int_{{x}} g_{{{k}}}({points})\,{fields[0]}", *fields[1:]])
+    terms.append([rf"O(N^{{-{action.order + 1}}})"])
+    lines = [broken(f"S[{argument}]", terms)]
     if field != "f":
         lines.append(r"\phi(x) = f(x) - G^{(1)}(x)")
     lines += [action.couplings[k].latex() for k in sorted(action.couplings) if k]
@@ -40,14 +41,12 @@ def action_latex(action: Action) -> str:
 
 
 def sum_latex(total: DiagramSum) -> str:
-    """Return a coupling or correlator as one line."""
+    """Return a coupling or correlator as one equation, broken where it is long."""
     points = ",".join(f"x_{a + 1}" for a in range(total.legs))
     name = total.rules.quantity.format(n=total.legs)
     name = f"{name}({points})" if points else name
-    parts = [total.free] if total.free else []
-    parts += [amplitude.latex() for amplitude in total]
-    body = " + ".join(parts).replace("+ -", "- ") or "0"
-    return f"{name} = {body}"
+    free = [[total.free]] if total.free else []
+    return broken(name, [*free, *(amplitude.factors for amplitude in total)])
 
 
 def rules_table(action: Action) -> str:

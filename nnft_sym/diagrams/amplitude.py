@@ -13,6 +13,7 @@ import sympy as sp
 from nnft_sym.diagrams.diagram import Diagram
 from nnft_sym.diagrams.drawing import feynhand, figure, png
 from nnft_sym.diagrams.rules import FeynmanRules
+from nnft_sym.language.markup import Shown, Table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,7 +22,7 @@ __all__ = ["Amplitude"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Amplitude:
+class Amplitude(Shown):
     r"""What one diagram contributes: the sum over the labellings of its legs.
 
     Parameters
@@ -39,8 +40,8 @@ class Amplitude:
     >>> amplitude = Amplitude(diagram=loop, rules=COUPLINGS_FROM_CUMULANTS)
     >>> amplitude.coefficient, amplitude.labellings
     (Fraction(1, 2), 1)
-    >>> print(amplitude.latex()[-21:])
-    x_2)\,G^{-1}(y_3,y_4)
+    >>> print(amplitude.latex()[-22:])
+    x_2) \,G^{-1}(y_3,y_4)
     """
 
     diagram: Diagram
@@ -105,30 +106,29 @@ class Amplitude:
         factors += [leg(_symbol("y", a), _symbol("x", b)) for a, b in legs]
         return sp.Mul(*factors)
 
-    def latex(self, *, bare: bool = False) -> str:
-        """Return the contribution as LaTeX, all y being integrated over.
-
-        Parameters
-        ----------
-        bare : bool
-            Leave the sign and number in front out.
-        """
+    @property
+    def factors(self) -> list[str]:
+        """The contribution as LaTeX, between whose pieces a line may be broken."""
         legs, lines = self._joined
-        vertices = []
+        pieces = []
         for vertex, slots in zip(self.diagram.vertices, self._slots, strict=True):
             points = ",".join(_point("y", slot) for slot in slots)
-            vertices.append(self.rules.vertex_name(vertex) + (f"({points})" if slots else ""))
-        parts = [
-            " ".join(vertices),
-            " ".join(f"{self.rules.leg}({_point('y', a)},{_point('x', b)})" for a, b in legs),
-            " ".join(f"{self.rules.line}({_point('y', a)},{_point('y', b)})" for a, b in lines),
-        ]
-        body = r"\,".join(part for part in parts if part)
-        body = rf"\int_{{y}} {body}" if legs or lines else body
+            pieces.append(self.rules.vertex_name(vertex) + (f"({points})" if slots else ""))
+        amputating = [f"{self.rules.leg}({_point('y', a)},{_point('x', b)})" for a, b in legs]
+        joining = [f"{self.rules.line}({_point('y', a)},{_point('y', b)})" for a, b in lines]
+        for group in (amputating, joining):
+            pieces += [rf"\,{piece}" if n == 0 else piece for n, piece in enumerate(group)]
+        if legs or lines:
+            pieces[0] = rf"\int_{{y}} {pieces[0]}"
         if self.labellings > 1:
             more = self.labellings - 1
-            body = rf"\left[{body} + \text{{{more} {'perms' if more > 1 else 'perm'}}}\right]"
-        return body if bare else f"{_number(self.coefficient)}{body}"
+            pieces[0] = rf"\Bigl[{pieces[0]}"
+            pieces.append(rf"+ \text{{{more} {'perms' if more > 1 else 'perm'}}}\Bigr]")
+        return [_number(self.coefficient) + pieces[0], *pieces[1:]]
+
+    def latex(self) -> str:
+        """Return the contribution as LaTeX, all y being integrated over."""
+        return " ".join(self.factors)
 
     def tikz(self) -> str:
         """Return the drawing for the LaTeX package tikz-feynhand."""
@@ -137,6 +137,17 @@ class Amplitude:
     def figure(self) -> Figure:
         """Return the drawing as a matplotlib figure."""
         return figure(self.diagram, self.rules)
+
+    def _table(self) -> Table:
+        return Table(
+            title="what a diagram contributes",
+            rows=(
+                ("factor of each labelling", str(self.coefficient)),
+                ("labellings", str(self.labellings)),
+                ("order", f"N^-{self.order}"),
+                ("loops", str(self.diagram.loops)),
+            ),
+        )
 
     def _repr_png_(self) -> bytes:
         return png(self.diagram, self.rules)
@@ -149,6 +160,12 @@ class Amplitude:
             f'<figure style="{style}"><img alt="{words}" src="data:image/png;base64,{image}"/>'
             f"<figcaption>{words}</figcaption></figure>"
         )
+
+    def _repr_latex_(self) -> str:
+        return rf"$\displaystyle {self.latex()}$"
+
+    def __repr__(self) -> str:
+        return f"Amplitude({self})"
 
     def __str__(self) -> str:
         return (

@@ -17,6 +17,7 @@ import networkx as nx
 from networkx.algorithms.isomorphism import GraphMatcher
 
 from nnft_sym.language.errors import SpecificationError
+from nnft_sym.language.markup import Shown, Table
 
 __all__ = ["Diagram", "Vertex"]
 
@@ -51,7 +52,7 @@ class Vertex:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Diagram:
+class Diagram(Shown):
     """A connected diagram: vertices, how many legs each carries, and the lines between them.
 
     Parameters
@@ -115,6 +116,24 @@ class Diagram:
         for v, row in enumerate(self.lines):
             graph.add_edges_from((v, w, {"lines": m}) for w, m in enumerate(row[:v]) if m)
         return graph
+
+    def _table(self) -> Table:
+        vertices = ", ".join(
+            f"{v.valence} slots of order N^-{Fraction(v.order, 2)}" for v in self.vertices
+        )
+        return Table(
+            title="connected diagram",
+            rows=(
+                ("vertices", vertices),
+                ("legs", str(self.external)),
+                ("lines", str(self.internal)),
+                ("loops", str(self.loops)),
+                ("order", f"N^-{Fraction(self.order, 2)}"),
+                ("automorphisms", str(self.symmetry_factor)),
+                ("automorphisms, legs held", str(self.labelled_symmetry_factor)),
+                ("labellings of the legs", str(self.labellings)),
+            ),
+        )
 
     @property
     def order(self) -> int:

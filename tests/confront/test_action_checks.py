@@ -178,7 +178,7 @@ def test_histograms_count_what_numpy_counts():
 def test_sampled_histograms_are_those_of_the_sampled_fields():
     net, values = nn.erf_net(), dict(N=3, **ERF)
     report = check_action(net, PAIR, networks=20_000, rng=5, params=values)
-    (width, found), *_ = report.histograms.items()
+    (width, found), *_ = report.densities.items()
     assert (width, found.networks) == (3, 20_000)
     assert found.counts.sum() <= 20_000
     from pickle import dumps, loads

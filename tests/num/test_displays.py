@@ -24,19 +24,27 @@ from tests.num.synthetic import order_report, report
 
 MATH = re.compile("<math.*?</math>", re.DOTALL)
 GOLDEN = Path(__file__).parent / "golden" / "display"
+IMAGE = re.compile('(?<=base64,)[^"]*')
 FORMATS = {
     "txt": repr,
-    "html": lambda record: MATH.sub("<math/>", record._repr_html_()),
+    "html": lambda record: IMAGE.sub("", MATH.sub("<math/>", record._repr_html_())),
     "tex": lambda record: record._repr_latex_(),
 }
-"""Formulas are compared as LaTeX; how MathML spells them is the converter's affair."""
+"""Formulas are compared as LaTeX; how MathML spells them is the converter's affair.
+
+Drawings are those of the library that draws them.
+"""
 
 NUMERICAL = {
+    "ActionReport",
+    "CouplingEstimate",
     "Evaluation",
     "KernelMatrices",
+    "LocalFit",
     "MehlerSeries",
     "Plan",
     "Provenance",
+    "RunningFit",
     "Source",
     "TangentEstimate",
     "TangentSweep",
@@ -94,7 +102,22 @@ def examples():
     tangent_order = nm.TangentReport(
         **{f.name: getattr(second, f.name) for f in dataclasses.fields(second)}
     )
+    action = nn.action(cos, order=2)
+    at = nn.action_from_cumulants({2: [[1.0, 0.5], [0.5, 2.0]], 4: np.full((2,) * 4, 0.1)})
+    one = {"N": 2, "sigma_w": 1.0, "sigma_v": 1.0}
+    acted = nm.check_action(cos, [0.0], networks=4096, rng=0, params=one)
+    flat = dict(sigma_w=1.0, sigma_b=0.0, sigma_v=1.0, N=2)
     found = [
+        action,
+        at,
+        acted,
+        action.couplings[6].amplitudes[0],
+        action.couplings[6].amplitudes[0].diagram,
+        nm.couplings(estimate),
+        nm.local_fit(nn.relu_net(), [0.5, 1.0], 2.0, networks=100_000, rng=0, params=flat),
+        nm.running_coupling(
+            nn.relu_net(), [0.5], [2.0, 4.0], networks=10_000, rng=0, route="readout", params=flat
+        ),
         nn.Erf(),
         nn.Ball(2, 1),
         nn.Gaussian(0, "sigma_w"),
