@@ -24,7 +24,6 @@ __all__ = [
     "draw",
     "draw_samples",
     "factorise",
-    "factorise_all",
     "pivoted",
     "write_fields",
     "write_metric",
@@ -264,17 +263,6 @@ def _factorise_lane(
                     factor[k, j] = c * v - s * u
         for j in range(i + 1):
             L[i * (i + 1) // 2 + j, lane] = factor[i, j]
-
-
-@njit(nogil=True, error_model="numpy")
-def factorise_all(S: Any, scale: Any, shift: Any, epsilon: Any, L: Any) -> None:
-    """Factorise for several sixteens of networks, S and L of shape (sixteens, n(n+1)/2, 16)."""
-    room = np.empty(S.shape[1:])
-    for batch in range(len(S)):
-        factorise(S[batch], scale, shift, epsilon, room)
-        for entry in range(S.shape[1]):
-            for lane in range(NETWORKS):
-                L[batch, entry, lane] = room[entry, lane]
 
 
 @njit(nogil=True, error_model="numpy")

@@ -8,8 +8,10 @@ depend on its own numbers alone, whatever the width of the registers of the mach
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import reduce
+from itertools import pairwise, zip_longest
 from typing import Any
 
 from llvmlite import ir
@@ -237,14 +239,20 @@ class Variable:
 class _Rare:
     """Whether a rare case was left out."""
 
-    def __init__(self, lanes: Variable) -> None:
-        self._lanes = lanes
-        self.is_possible = False
+    def __init__(self) -> None:
+        self.cases: list[Value] = []
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether there is one to happen."""
+        return bool(self.cases)
 
     @property
     def happened(self) -> Value:
         """Whether it occurred, in some lane."""
-        return (self._lanes.value & RARE_BITS).differs(0).any_lane()
+        # as bits of numbers, which stay in the vector registers, where masks would not
+        lanes = reduce(lambda a, b: a | b, self.cases)
+        return (lanes & RARE_BITS).differs(0).any_lane()
 
 
 class Code:
@@ -262,11 +270,13 @@ class Code:
         self.module = ir.Module(name=name)
         kind = ir.FunctionType(ir.VoidType(), list(arguments.values()))
         self.function = ir.Function(self.module, kind, name=name)
+        # vectors that leave the registers then lie within one line of the cache
+        self.function.attributes.add("nounwind")
+        self.function.attributes.alignstack = 4 * LANES
         self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
         self._tables: dict[ir.Type, dict[str, int]] = {}
         self._lookups: dict[tuple[float, ...], ir.GlobalVariable] = {}
-        self._rare: Variable | None = None
-        self._met = False
+        self._rare: _Rare | None = None
         self.arguments = {}
         for argument, given in zip(arguments, self.function.args, strict=True):
             if isinstance(given.type, ir.PointerType):
@@ -431,12 +441,26 @@ class Code:
 
         What is written inside must be written once more outside, under ``when(rare.happened)``.
         """
-        # as bits of numbers, which stay in the vector registers, where masks would not
-        self._rare, self._met = Variable(self.vector(0, i32)), False
-        rare = _Rare(self._rare)
+        self._rare = rare = _Rare()
         yield rare
-        rare.is_possible = self._met
         self._rare = None
+
+    def abreast(self, parts: Sequence[Callable[[], None]]) -> None:
+        """Write parts that do not need each other, one instruction of each in turn.
+
+        A processor looks ahead by some dozens of instructions: written one after the other, each
+        part would be computed alone and wait for its own results.
+        """
+        block, bounds = self.builder.block, list[int]()
+        for part in parts:
+            bounds.append(len(block.instructions))
+            part()
+        if self.builder.block is not block:
+            return
+        bounds.append(len(block.instructions))
+        written = [block.instructions[low:high] for low, high in pairwise(bounds)]
+        woven = [each for row in zip_longest(*written) for each in row if each is not None]
+        block.instructions[bounds[0] :] = woven
 
     def rarely(self, rare: Value, usual: Value, name: str, *operands: Value) -> Value:
         """``usual`` but in rare cases, and there a function of the C library.
@@ -447,8 +471,7 @@ class Code:
         if rare.element is not i32:
             rare = rare.select(self.vector(RARE_BITS, i32), 0)
         if self._rare is not None:
-            self._rare.value = self._rare.value | rare
-            self._met = True
+            self._rare.cases.append(rare)
             return usual
         result = Variable(usual)
         far = (rare & RARE_BITS).differs(0)

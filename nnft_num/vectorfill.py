@@ -36,7 +36,7 @@ fours, first primitive, distance and number of events."""
 FILL_NORMALS: dict[str, ir.Type] = {"target": f32.as_pointer(), "scale": f32, **_PLACES}
 """The same with the standard deviation of the normals."""
 
-_TOGETHER = 2
+_TOGETHER = 4
 
 
 @cache

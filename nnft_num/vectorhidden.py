@@ -32,7 +32,10 @@ MAX_POINTS = 16
 _BLOCKS = 32
 """Fours of neurons summed in single precision."""
 
-_TOGETHER = 2
+_ABREAST = 2
+"""Points whose activations are written abreast, each for two neurons."""
+
+_TOGETHER = 4
 """Counters whose rounds are written together, so that none waits for its products."""
 
 _ARGUMENTS: dict[str, ir.Type] = {
@@ -238,22 +241,31 @@ class VectorLayer:
                 [self._load(4 * column + 2 * half + slot) for slot in range(2)]
                 for column in range(self.columns)
             ]
-            for point in range(self.points):
-                z = self._product(point, normals)
-                for slot, value in enumerate(z):
-                    out = value
-                    if self.activation is not None:
-                        hoist = partial(self._hoist, point=point)
-                        writer = VectorExpression(code, {"z": value}, hoist)
-                        out = writer.vector(self.activation)
-                    if self.summed:
-                        self._store(self._phi(point, 2 * half + slot), out)
-                    else:
-                        place = self.kept_at + (4 * point + 2 * half + slot) * LANES
-                        code.store(self.given["sums"], place, out.to_double())
+            for low in range(0, self.points, _ABREAST):
+                points = range(low, min(low + _ABREAST, self.points))
+                code.abreast(
+                    [
+                        partial(self._field, point, [row[slot] for row in normals], 2 * half + slot)
+                        for point in points
+                        for slot in range(2)
+                    ]
+                )
 
-    def _product(self, point: int, normals: list[list[Value]]) -> list[Value]:
-        code, found = self.code, list[Value]()
+    def _field(self, point: int, normals: list[Value], slot: int) -> None:
+        """Activation at a point, or the field itself, of one of four neurons."""
+        code = self.code
+        out = self._product(point, normals)
+        if self.activation is not None:
+            hoist = partial(self._hoist, point=point)
+            out = VectorExpression(code, {"z": out}, hoist).vector(self.activation)
+        if self.summed:
+            self._store(self._phi(point, slot), out)
+        else:
+            place = self.kept_at + (4 * point + slot) * LANES
+            code.store(self.given["sums"], place, out.to_double())
+
+    def _product(self, point: int, normals: list[Value]) -> Value:
+        code, z = self.code, None
         for column in range(self.columns if self.shared else point + 1):
             if self.shared:
                 index = self._index(point * self.columns + column)
@@ -261,11 +273,10 @@ class VectorLayer:
             else:
                 place = (point * (point + 1) // 2 + column) * LANES
                 entry = code.load(self.given["factor"], self.factor_at + place)
-            if column == 0:
-                found = [entry * g for g in normals[0]]
-            else:
-                found = [fma(entry, g, z) for g, z in zip(normals[column], found, strict=True)]
-        return found
+            g = normals[column]
+            z = entry * g if z is None else fma(entry, g, z)
+        assert z is not None
+        return z
 
     def _leave_out(self, remaining: Value) -> None:
         """Neurons beyond the width count as zero."""

@@ -17,12 +17,13 @@ import numpy as np
 from llvmlite import ir
 from numpy.typing import NDArray
 
+from nnft_num.halfturns import HALF_TURNS, in_half_turns, is_angle
 from nnft_num.layers import Dense, DrawRecipe, Neurons
 from nnft_num.plans import Plan, recipes
 from nnft_num.simd import LANES, Code, Value, Variable, f32, f64, i32, i64
 from nnft_num.vectordraws import to_uniform, to_uniform_double
 from nnft_num.vectorfill import FILL_NORMALS, FILL_WORDS
-from nnft_num.vectormath import fma
+from nnft_num.vectormath import SINGLE, fma
 from nnft_num.vectorsource import VectorExpression, keeps_digits
 from nnft_sym.language import Call, Expression, Name, Number, evaluate
 
@@ -80,6 +81,9 @@ class VectorKernel:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
+        self.turned = [
+            isinstance(layer, Dense) and is_angle(layer.activation) for layer in plan.layers
+        ]
         self.last = len(plan.layers) - 1
         self.singles: dict[Expression, int] = {}
         self.doubles: dict[Expression, int] = {}
@@ -190,7 +194,10 @@ class VectorKernel:
                 self._store_sum(self.in_O + element, code.vector(0.0, f64))
                 self._store(self.at_O + element, code.vector(0.0, f32))
             for index, layer in enumerate(self.plan.layers):
-                self._layer(index, layer)
+                if isinstance(layer, Dense) and self.turned[index]:
+                    self._layer(index, in_half_turns(layer))
+                else:
+                    self._layer(index, layer)
             self._outputs()
 
     def _layer(self, index: int, layer: Dense | Neurons) -> None:
@@ -264,6 +271,7 @@ class VectorKernel:
         """Apply the activation to a few neurons, whose parameters stay in registers."""
         code, outputs = self.code, self.plan.outputs if index == self.last else 0
         neurons = [neuron(layer, row) for row in rows]
+        functions = HALF_TURNS if self.turned[index] else SINGLE
         readouts = [
             [self._buffer(self.at_V + output * GROUP * _FOUR, row) for output in range(outputs)]
             for row in rows
@@ -272,14 +280,22 @@ class VectorKernel:
             totals = [(point * outputs + output) * _L + self.at_O for output in range(outputs)]
 
             def every_row(point: Value = point, totals: list[Value] = totals) -> None:
-                sums = [self._load(total) for total in totals]
-                for row, at_point, weights in zip(rows, neurons, readouts, strict=True):
-                    names, expression = at_point(point)
+                found: dict[int, Value] = {}
+
+                def one_row(number: int) -> None:
+                    names, expression = neurons[number](point)
                     scalar = partial(self._at_point, point=point)
-                    h = VectorExpression(code, names, scalar).vector(expression)
+                    writer = VectorExpression(code, names, scalar, functions=functions)
+                    h = writer.vector(expression)
                     if index < self.last:
-                        place = ((self.block * 4 + row) * self.given["points"] + point) * _L
-                        self._store(place + self.at_H[index], h)
+                        place = (self.block * 4 + rows[number]) * self.given["points"] + point
+                        self._store(place * _L + self.at_H[index], h)
+                    found[number] = h
+
+                code.abreast([partial(one_row, number) for number in range(len(rows))])
+                sums = [self._load(total) for total in totals]
+                for number, weights in enumerate(readouts):
+                    h = found[number]
                     sums = [fma(v, h, total) for v, total in zip(weights, sums, strict=True)]
                 results.extend(zip(totals, sums, strict=True))
 

@@ -24,7 +24,17 @@ import numpy as np
 from nnft_num.simd import Value
 from nnft_num.vectortables import ERF, EXPONENTIALS, TANH
 
-__all__ = ["DOUBLE", "SINGLE", "fma", "looked_up", "power", "select", "sqrt"]
+__all__ = [
+    "DOUBLE",
+    "SINGLE",
+    "cos_half_turns",
+    "fma",
+    "looked_up",
+    "power",
+    "select",
+    "sin_half_turns",
+    "sqrt",
+]
 
 _SIGN = -(2**31)
 _MAGIC = 1.5 * 2.0**23
@@ -44,6 +54,8 @@ _FAR_BITS = 0x4B400000
 _SIXTEENTHS = (23.083120654223414, 0.04332160949707031, 8.92879231e-08)
 _EXP_LOW, _EXP_HIGH = -88.02969193111305, 0x4B400000 + 2047
 _REDUCED = 30000.0
+# sign, exponent and two digits
+_QUARTER = -(2**21)
 _ONE = 0x3FF0000000000000
 _TWO_52 = 0x4330000000000000
 # adds one to the exponent of numbers from the square root of two on
@@ -192,11 +204,12 @@ def erfc(x: Value) -> Value:
 
 def tanh(x: Value) -> Value:
     size = fabs(x)
-    # the last number of the last piece, where 1 - tanh = 1e-7
+    # in the last piece, where 1 - tanh = 1e-7
     size = select(size > 8.399999, 8.399999, size)
-    turned = fma(size, 3.75, _MAGIC)
-    r = fma(size, 3.75, -(turned - _MAGIC))
-    return _with_sign(looked_up(TANH, turned.bits(), r), x)
+    # pieces are quarters of the octaves of 1 + 1.78 |x|: narrow where tanh bends
+    turned = fma(size, 1.78, 1.0).bits()
+    r = fma(size, 1.78, 1.0 - (turned & _QUARTER).from_bits())
+    return _with_sign(looked_up(TANH, turned >> 21, r), x)
 
 
 def sigmoid(x: Value) -> Value:
@@ -255,22 +268,50 @@ def _half_turns(x: Value) -> tuple[Value, Value, Value]:
 
 def sin(x: Value) -> Value:
     n, r, far = _half_turns(x)
+    return x.code.rarely(far, _sine_of_turn(n, r), "sin", x)
+
+
+def cos(x: Value) -> Value:
+    n, r, far = _half_turns(x)
+    return x.code.rarely(far, _cosine_of_turn(n, r), "cos", x)
+
+
+def _whole(x: Value) -> tuple[Value, Value, Value]:
+    """(n in its last bit, x - n, where |x| is from 131 072 on), exact below."""
+    turned = x + _FAR_MAGIC
+    return turned.bits(), x - (turned - _FAR_MAGIC), turned.bits() ^ _FAR_BITS
+
+
+def sin_half_turns(x: Value) -> Value:
+    """sin(pi x)."""
+    n, r, far = _whole(x)
+    return x.code.rarely(far, _sine_of_turn(n, r), "sin", x * math.pi)
+
+
+def cos_half_turns(x: Value) -> Value:
+    """cos(pi x)."""
+    n, r, far = _whole(x)
+    return x.code.rarely(far, _cosine_of_turn(n, r), "cos", x * math.pi)
+
+
+def _sine_of_turn(n: Value, r: Value) -> Value:
+    """sin(pi (n + r)) for |r| <= 1/2."""
     t = r * r
     p = fma(t, 0.0793460011, -0.599223733)
     p = fma(p, t, 2.55024242)
     p = fma(p, t, -5.16771984)
     y = fma(p, t, 3.14159274) * r
-    return x.code.rarely(far, (y.bits() ^ (n << 31)).from_bits(), "sin", x)
+    return (y.bits() ^ (n << 31)).from_bits()
 
 
-def cos(x: Value) -> Value:
-    n, r, far = _half_turns(x)
+def _cosine_of_turn(n: Value, r: Value) -> Value:
+    """cos(pi (n + r)) for |r| <= 1/2."""
     t = r * r
     p = fma(t, 0.219177008, -1.3316344)
     p = fma(p, t, 4.05837536)
     p = fma(p, t, -4.93479109)
     y = fma(p, t, 0.99999994)
-    return x.code.rarely(far, (y.bits() ^ (n << 31)).from_bits(), "cos", x)
+    return (y.bits() ^ (n << 31)).from_bits()
 
 
 def tan(x: Value) -> Value:

@@ -17,15 +17,16 @@ from numpy.typing import NDArray
 
 from nnft_num.draws import normals
 from nnft_num.hidden import PARAMETER, LayerInput, layer_word
-from nnft_num.lanes import NETWORKS, add_all_biases, factorise_all
+from nnft_num.lanes import NETWORKS, add_all_biases
 from nnft_num.layers import Dense
 from nnft_num.plans import Plan
+from nnft_num.vectorfactor import factors
 from nnft_num.vectorhidden import MAX_POINTS, vector_layer
 from nnft_sym.language import evaluate
 
 __all__ = ["VectorRun", "holds_in_single"]
 
-_SIXTEENS = 64
+_SIXTEENS = 128
 """Sixteens of networks that go through a layer together: what is kept of them fits the cache."""
 
 _EPSILON = 2.0**-22
@@ -146,9 +147,7 @@ class VectorRun:
         """Factors of a layer above the first, or of the fields without their bias (index L)."""
         readout = index == len(self.widths)
         weight, bias = (1.0, 0.0) if readout else self.scales[index]
-        factor = np.empty(metric.shape, dtype=np.float32)
-        factorise_all(metric, weight / self.widths[index - 1], bias, _EPSILON, factor)
-        return factor
+        return factors(metric, weight / self.widths[index - 1], bias, _EPSILON)
 
     def _values(self, index: int) -> dict[str, Any]:
         layer = self.plan.layers[index]
@@ -209,15 +208,36 @@ class VectorRun:
                 deviation, offset = self.readout[4 * four + slot, :2]
                 fields[..., 4 * four + slot] = offset + deviation * z[:, :, slot].transpose(0, 2, 1)
         rows = fields.reshape(sixteens * NETWORKS, points * outputs)
-        add_all_biases(
-            np.uint64(key[0]),
-            np.uint64(key[1]),
-            np.uint64(layer_word(last + 1)),
-            np.uint64(start),
-            self.readout,
-            rows,
-        )
+        uniform = self.readout.copy()
+        for output, (_, _, slope, normal) in enumerate(self.readout):
+            if slope and normal:
+                uniform[output, 2] = 0.0
+                word = layer_word(last + 1) + output
+                rows[:, output::outputs] += slope * _normals(key, word, start, sixteens)[:, None]
+        if uniform[:, 2].any():
+            add_all_biases(
+                np.uint64(key[0]),
+                np.uint64(key[1]),
+                np.uint64(layer_word(last + 1)),
+                np.uint64(start),
+                uniform,
+                rows,
+            )
         return rows
+
+
+def _normals(key: tuple[int, int], word: int, start: int, sixteens: int) -> NDArray[np.float64]:
+    """One normal of each network, that of neuron 0."""
+    four = vector_layer(None, (), 1, 1, True, False).run(
+        sixteens=sixteens,
+        start=start,
+        key=key,
+        word=word,
+        width=0,
+        factor=np.ones((1, 1), dtype=np.float32),
+        values={},
+    )
+    return four[:, 0].ravel()
 
 
 def _lower(entries: NDArray[np.float32]) -> NDArray[np.float32]:

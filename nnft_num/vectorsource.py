@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Set
 from functools import reduce
+from typing import Any
 
 from nnft_num.simd import Code, Value, f32, f64
 from nnft_num.vectormath import DOUBLE, SINGLE, power, sqrt
@@ -32,6 +33,8 @@ class VectorExpression:
         Takes a part without these names and gives the scalar that holds it.
     double : bool
         Whether the vectors are of double precision.
+    functions : mapping, optional
+        Functions other than those of the precision.
     """
 
     def __init__(
@@ -41,12 +44,13 @@ class VectorExpression:
         hoist: Callable[[Expression], Value],
         *,
         double: bool = False,
+        functions: Mapping[str, Any] | None = None,
     ) -> None:
         self.code = code
         self.names = names
         self.hoist = hoist
         self.element = f64 if double else f32
-        self.functions = DOUBLE if double else SINGLE
+        self.functions = functions or (DOUBLE if double else SINGLE)
         self.written: dict[Expression, Value] = {}
 
     def vector(self, expression: Expression) -> Value:

@@ -257,6 +257,29 @@ def _pieces(
     return tuple(map(piece, range(count)))
 
 
+def _tanh_piece(k: int) -> Fit:
+    """tanh(x) on a quarter of an octave of 1 + 1.78 x, from its lower end."""
+    octave, quarter = 2 ** (k // 4), k % 4
+    low = octave * (1 + mp.mpf(quarter) / 4)
+
+    def value(r: mp.mpf) -> mp.mpf:
+        return mp.tanh((low - 1 + r) / mp.mpf("1.78"))
+
+    def slope(r: mp.mpf) -> mp.mpf:
+        return value(r) / r if r else 1 / mp.mpf("1.78")
+
+    # r P(r) in the first, so that small numbers keep their digits
+    target = value if k else slope
+    return Fit(
+        name=f"{k}",
+        low=0.0,
+        high=octave / 4,
+        degree=5 if k else 4,
+        target=target,
+        weight=lambda r: 1 / target(r),
+    )
+
+
 def _log_piece(k: int) -> Fit:
     def target(f: mp.mpf) -> mp.mpf:
         return -2 * mp.log1p(f / 2**32) / f if f else -mp.mpf(2) / 2**32
@@ -280,8 +303,9 @@ TABLES = (
     ),
     Table(
         name="TANH",
-        statement="tanh(4 (k + r)/15) = P_k(r), |r| <= 1/2, k < 32",
-        pieces=_pieces(mp.tanh, 32, mp.mpf(4) / 15, mp.mpf(4) / 15, 5),
+        statement="tanh(x) = P(r), 1 + 1.78 x = 2^p (1 + q/4) + r, at (4p + q + 12) mod 16",
+        # the lowest bits of the exponent of 1 are 11
+        pieces=tuple(_tanh_piece((place + 4) % 16) for place in range(16)),
     ),
     Table(
         name="RADIUS",

@@ -9,33 +9,29 @@ compiled, sums and errors included.
 
 from __future__ import annotations
 
-import os
-import platform
 import statistics
 import time
 
-import numba
 import numpy as np
+from conditions import conditions
+from workloads import BOX, LINE, WORKLOADS
 
 import nnft_num as nm
 import nnft_sym as nn
 
-LINE = np.array([-1, -0.6, -0.2, 0.2, 0.6, 1.0])[:, None]
-BOX = np.random.default_rng(0).uniform(-1, 1, size=(8, 4))
-WIDE = dict(sigma_w=1.0, sigma_b=1.0, sigma_v=1.0, N=1000)
-DEEP = dict(sigma_w=1.0, sigma_b=0.1)
+ERF, DEEP = WORKLOADS["W1"], WORKLOADS["W4"]
 RUNS = 3
 CASES = (
     (
-        "erf, d=1, N=1000, 6 points", nn.erf_net(), LINE, WIDE, 200_000,
+        "erf, d=1, N=1000, 6 points", ERF.network, LINE, ERF.params, 200_000,
         {"readout": 200_000, "neurons": 2**22, "sobol": 2**20},
     ),
     (
-        "ReLU, d=1, N=1000, 6 points", nn.relu_net(), LINE, WIDE, 200_000,
+        "ReLU, d=1, N=1000, 6 points", nn.relu_net(), LINE, ERF.params, 200_000,
         {"readout": 200_000, "neurons": 2**22, "sobol": 2**20},
     ),
     (
-        "tanh 128-128-128, d=4, 8 points", nn.mlp(nn.Tanh(), widths=(128, 128, 128)), BOX, DEEP,
+        "tanh 128-128-128, d=4, 8 points", DEEP.network, BOX, DEEP.params,
         50_000, {"functions": 500_000, "readout": 500_000},
     ),
 )  # fmt: skip
@@ -59,11 +55,6 @@ def measured(net, X, params, route, rows):
 
 def main() -> None:
     """Run all cases."""
-    print(
-        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
-        f"numba {numba.__version__}, single precision where it is written; "
-        f"load {os.getloadavg()[0]:.1f} at the start"
-    )
     for label, net, X, params, networks, routes in CASES:
         print(label)
         base, base_row, resolution, rate = measured(net, X, params, "parameters", networks)
@@ -84,4 +75,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    print(conditions())
     main()

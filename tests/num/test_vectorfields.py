@@ -59,6 +59,36 @@ def test_widths_on_both_sides_of_a_tile(width):
         assert np.abs(got - want).max() < 3e-6 * size(want) + 3 * 4e-7
 
 
+def angles() -> tuple[Plan, np.ndarray]:
+    layers = [
+        dense("sin(z)", weight=scalar("s*g_1"), bias=uniform("pi*u_1"), width="20"),
+        dense("cos(z)*sin(z) + 1", weight=scalar("g_1"), bias=None, width="7"),
+        dense("cos(z)", weight=scalar("-g_1/2"), bias=uniform("u_1"), width="70"),
+    ]
+    plan = Plan.from_dict(data("s", layers, weights=[scalar("g_1")]))
+    return plan, np.random.default_rng(1).uniform(-1, 1, (5, 4))
+
+
+def test_angles_are_kept_in_half_turns():
+    plan, X = angles()
+    got, want = (
+        sample_fields(plan, X, 40, KEY, {"s": 1.0}, precision=precision)
+        for precision in ("single", "double")
+    )
+    assert 0 < np.abs(got - want).max() < 3e-6 * size(want)
+
+
+def test_large_angles_stay_bounded():
+    """Beyond 131 072 half turns their digits are gone, and their sines and cosines are not."""
+    plan, X = angles()
+    for scale in (3e5, 1e9, 1e30):
+        got, want = np.empty((2, 400, 5, 1))
+        args = {"key": KEY, "start": 0, "values": np.array([scale]), "widths": (20, 7, 70)}
+        vectorfields.fill_fields_single(plan, X, **args, out=got)
+        want[:] = sample_fields(plan, X, 400, KEY, {"s": scale}, precision="double")
+        assert size(got) == pytest.approx(size(want), rel=0.2)
+
+
 def test_long_sums_lose_nothing():
     """A million neurons with outputs of one sign, and a hundred thousand inputs: 1e-6 is kept."""
     wide = Plan.from_dict(

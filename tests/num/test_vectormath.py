@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy import special
 
+from nnft_num.halfturns import HALF_TURNS
 from nnft_num.machine import machine_function
 from nnft_num.simd import LANES, Code, f32, f64, i64
 from nnft_num.vectormath import DOUBLE, SINGLE
@@ -103,6 +104,18 @@ def test_single_precision(name):
         # what is below the smallest normal number may be zero
         allowed = np.where(exact_size < 1.000001 * SMALLEST, SMALLEST, 4e-7 * exact_size)
         assert (difference <= allowed).all()
+
+
+@pytest.mark.parametrize("name", ["sin", "cos"])
+def test_half_turns(name):
+    """sin(pi x) and cos(pi x); from 2^17 on the angle is rounded, but the value stays bounded."""
+    got = compiled(name, HALF_TURNS)(X, X)
+    near = np.abs(X) < 2.0**17
+    want = getattr(np, name)(np.pi * np.remainder(X[near].astype(np.float64), 2.0))
+    assert np.abs(got[near] - want).max() <= 4e-7
+    far = np.isfinite(X) & (np.abs(X) < 1e38)
+    assert (np.abs(got[far]) <= 1.0 + 4e-7).all()
+    assert np.isnan(got[~np.isfinite(X)]).all()
 
 
 @pytest.mark.parametrize("name", ["exp", "log", "sigmoid", "pow"])
