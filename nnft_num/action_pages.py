@@ -31,4 +31,4 @@ def action_page(report: ActionReport) -> str:
         ("Distances", "".join(found._repr_html_() for found in report.distances)),
         ("References", cite(report)._repr_html_()),
     ]
-    return page(f"{report.network}: its action against samples", sections)
+    return page(f"{report.network}: its action against samples", ("", sections))
