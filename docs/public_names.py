@@ -30,7 +30,12 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     "nnft_num": {
         "Sampling and estimating": ("front", "estimating"),
         "Confrontation": ("checking", "chi_squares", "fieldchecks", "verdicts"),
-        "Actions of samples": ("action_checks", "coupling_estimates", "local_fits"),
+        "Actions of samples": (
+            "action_checks",
+            "coupling_estimates",
+            "local_fits",
+            "running_couplings",
+        ),
         "Sweeps over widths and parameters": ("scaling", "slopes", "scans"),
         "Figures": ("figures", "kernel_figures"),
         "Tangent kernels of sampled networks": ("tangents", "tangent_estimates", "tangent_sweeps"),
