@@ -25,6 +25,9 @@ from .densities import Rademacher as Rademacher
 from .densities import Sphere as Sphere
 from .densities import Uniform as Uniform
 from .density import Density as Density
+from .equivariant import EquivariantBasis as EquivariantBasis
+from .equivariant import bias_basis as bias_basis
+from .equivariant import equivariant_basis as equivariant_basis
 from .exactness import Exactness as Exactness
 from .expectation.mehler import MehlerSeries as MehlerSeries
 from .groups import SL as SL
@@ -61,6 +64,8 @@ from .literature import gauss_net as gauss_net
 from .literature import relu_net as relu_net
 from .literature import scalar_field_net as scalar_field_net
 from .networks import Network as Network
+from .preservation import Preservation as Preservation
+from .preservation import preserves as preserves
 from .recursions import fixed_points as fixed_points
 from .representations import Representation as Representation
 from .representations import defining as defining

@@ -141,17 +141,23 @@ class Span:
 
     def __init__(self, vectors: Sequence[Mapping[Any, Any]], one: Any) -> None:
         self._rows: dict[Any, tuple[Row, Row]] = {}
-        self.dependent: int | None = None
-        for index, vector in enumerate(vectors):
-            rest, combination = self._reduce(vector)
-            if not rest:
-                self.dependent = index
-                return
-            lead = min(rest)
-            scale = one / rest[lead]
-            combination = {k: -c * scale for k, c in combination.items()}
-            combination[index] = scale
-            self._rows[lead] = ({k: c * scale for k, c in rest.items()}, combination)
+        self._one = one
+        self._count = 0
+        independent = [self.add(vector) for vector in vectors]
+        self.dependent = None if all(independent) else independent.index(False)
+
+    def add(self, vector: Mapping[Any, Any]) -> bool:
+        """Add a vector; return whether it was independent of those before it."""
+        index = self._count
+        self._count += 1
+        rest, taken = self._reduce(vector)
+        if not rest:
+            return False
+        lead = min(rest)
+        scale = self._one / rest[lead]
+        combination = {k: -c * scale for k, c in taken.items()} | {index: scale}
+        self._rows[lead] = ({k: c * scale for k, c in rest.items()}, combination)
+        return True
 
     def _reduce(self, vector: Mapping[Any, Any]) -> tuple[Row, Row]:
         """Return the part outside the span's echelon form, and the combination taken out."""
