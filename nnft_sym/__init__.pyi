@@ -49,6 +49,9 @@ from .groups import Translations as Translations
 from .groups import U as U
 from .groups import VectorField as VectorField
 from .groups import Zn as Zn
+from .invariants import InvariantDensities as InvariantDensities
+from .invariants import invariant_densities as invariant_densities
+from .invariants import molien_series as molien_series
 from .joint import KernelMatrices as KernelMatrices
 from .joint import kernel_matrices as kernel_matrices
 from .kernels import kernel as kernel
@@ -71,6 +74,8 @@ from .representations import Representation as Representation
 from .representations import defining as defining
 from .representations import regular as regular
 from .representations import trivial as trivial
+from .stabilisers import SymmetryGroup as SymmetryGroup
+from .stabilisers import symmetry_group as symmetry_group
 from .tables import activation_table as activation_table
 from .tangent import ntk as ntk
 from .tensors import SymmetricTensor as SymmetricTensor

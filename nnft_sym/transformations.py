@@ -205,7 +205,7 @@ class AffineMap:
     """
 
     matrix: sp.ImmutableMatrix
-    shift: sp.ImmutableMatrix | None = None
+    shift: Any = None
     _inverse: DomainMatrix = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -235,7 +235,6 @@ class AffineMap:
     @property
     def is_linear(self) -> bool:
         """Whether there is no shift."""
-        assert self.shift is not None
         return bool(self.shift.is_zero_matrix)
 
     def __call__(self, point: Sequence[Any]) -> tuple[sp.Expr, ...]:
