@@ -28,6 +28,8 @@ from .density import Density as Density
 from .equivariant import EquivariantBasis as EquivariantBasis
 from .equivariant import bias_basis as bias_basis
 from .equivariant import equivariant_basis as equivariant_basis
+from .equivariant_networks import EquivariantNetwork as EquivariantNetwork
+from .equivariant_networks import equivariant_network as equivariant_network
 from .exactness import Exactness as Exactness
 from .expectation.mehler import MehlerSeries as MehlerSeries
 from .groups import SL as SL

@@ -138,7 +138,7 @@ class EquivariantBasis:
         """An orthonormal basis, Tr B_kᵀB_l = δ_kl, of shape (k, dim_out, dim_in)."""
         if self.vectors is None:
             return self.array()
-        flat = self.array().reshape(self.dimension, -1)
+        flat = self.array().reshape(self.dimension, self.shape[0] * self.shape[1])
         return np.linalg.qr(flat.T)[0].T.reshape(self.dimension, *self.shape)
 
     def latex(self) -> str:

@@ -100,6 +100,7 @@ ORDERS = {
 @pytest.mark.parametrize(("name", "n"), CASES)
 def test_dimension_of_the_algebra_or_order(name, n):
     group = catalogue()[name](n)
+    assert name in DIMENSIONS.keys() | ORDERS.keys(), "state its dimension or order"
     if name in DIMENSIONS:
         assert len(group.fields) == DIMENSIONS[name](n)
     else:
