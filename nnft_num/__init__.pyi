@@ -7,6 +7,7 @@ from .chi_squares import ChiSquare as ChiSquare
 from .compiling import compile_plan as compile_plan
 from .coupling_estimates import CouplingEstimate as CouplingEstimate
 from .coupling_estimates import couplings as couplings
+from .equivariant_samples import sample_equivariant as sample_equivariant
 from .estimating import CorrelatorEstimate as CorrelatorEstimate
 from .estimating import Estimate as Estimate
 from .executing import LostWorkWarning as LostWorkWarning
