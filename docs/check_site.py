@@ -43,6 +43,7 @@ def not_typeset(site: Path, browser: str) -> list[str]:
         typeset = len(re.findall(r'class="MathJax"', done.stdout))
         if not typeset >= formulas > 0:
             bare.append(f"{name}: {typeset} of {formulas} formulas are typeset")
+        bare += [f"{name}: {line}" for line in re.findall(r"File failed to load[^<]*", done.stdout)]
     return bare
 
 

@@ -115,7 +115,8 @@ class OrderReport(Shown):
     def chi_square(self) -> ChiSquare | None:
         """All entries at once; None if the covariance between them was not kept.
 
-        Its own level is that of the criterion; the verdicts of the entries do not depend on it.
+        Its level is the share of α that its entries have in the family, so that all tensors of the
+        family together are at level α; the verdicts of the entries do not depend on it.
         """
         if self.deviations is None:
             return None
@@ -129,7 +130,7 @@ class OrderReport(Shown):
             freedom=self.freedom.entries,
             size=self.natural.entries if self.vanishes else self.theory.entries,
             known=finite,
-            level=self.criterion.level,
+            level=self.criterion.level * min(1.0, len(self.theory) / self.criterion.family),
             required=self.criterion.resolution,
         )
 

@@ -109,8 +109,8 @@ def check(
             raise click.UsageError("--json needs a SPEC; the networks of the literature have none")
         _check_literature(ctx, rng or 0, networks, out or Path("nnft-report"), progress)
         return
-    from nnft_num.specjobs import as_json as to_json
     from nnft_num.specjobs import checked_record, run_check, write_checked
+    from nnft_num.specrecords import as_json as to_json
     from nnft_num.specs import read_spec
 
     checked = run_check(
@@ -155,8 +155,8 @@ def derive(what: str, order: int | None, as_json: bool, out: Path | None) -> Non
     Kernel, tangent kernel, connected correlator and, for an expression, criticality, as text and
     LaTeX.  A name such as Erf or GELU stands for that activation.
     """
-    from nnft_num.specjobs import as_json as to_json
-    from nnft_num.specjobs import derivation_records, derivation_text
+    from nnft_num.specrecords import as_json as to_json
+    from nnft_num.specrecords import derivation_records, derivation_text
 
     if what.endswith(".toml"):
         from nnft_num.specs import read_spec
@@ -199,8 +199,8 @@ def table(spec: Path | None, activations: tuple[str, ...], as_json: bool, out: P
 
     With -a it is the table of activations: kernel, tangent kernel factor, critical scales.
     """
-    from nnft_num.specjobs import activation_records, derivation_records
-    from nnft_num.specjobs import as_json as to_json
+    from nnft_num.specrecords import activation_records, derivation_records
+    from nnft_num.specrecords import as_json as to_json
 
     if activations:
         if spec is not None:

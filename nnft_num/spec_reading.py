@@ -169,13 +169,19 @@ class Table:
             self.refuse(name, f"a number between {low:g} and {high:g}", value, "write 0.01, say")
         return float(value)
 
-    def numbers(self, name: str) -> dict[str, float | int]:
-        """Return a table of numbers."""
+    def numbers(self, name: str) -> dict[str, float | int | tuple[float | int, ...]]:
+        """Return a table of numbers, each one number or several different ones."""
         inner = self.table(name)
         for key, value in inner.data.items():
-            if not _is_number(value):
-                inner.refuse(key, "a finite number", value, "write it without quotes")
-        return dict(inner.data)
+            listed = value if isinstance(value, list) and value else [value]
+            if not all(map(_is_number, listed)) or len(set(listed)) < len(listed):
+                inner.refuse(
+                    key,
+                    "a finite number, or different ones in a list",
+                    value,
+                    "write it without quotes: 1.0 or [0.5, 1.0]",
+                )
+        return {k: tuple(v) if isinstance(v, list) else v for k, v in inner.data.items()}
 
     def flag(self, name: str) -> bool:
         """Return true or false, false if it is not there."""

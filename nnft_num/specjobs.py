@@ -1,51 +1,33 @@
-"""What the commands do with networks: derive, tabulate, check; results as records for JSON."""
+"""What ``nnft check`` does with a spec: confront its networks, and write the files it names."""
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nnft_num import reports
-from nnft_num.checking import OrderReport, Report
+from nnft_num.checking import Report
 from nnft_num.front import check
+from nnft_num.publishing import Published
 from nnft_num.scaling import Sweep, sweep
+from nnft_num.scans import Scan, scan
 from nnft_num.spec_reading import Table
-from nnft_num.specs import NetworkSpec, Spec, require_check
+from nnft_num.specrecords import as_json, result_record
+from nnft_num.specs import NetworkSpec, OutputSpec, Spec, require_check
 from nnft_num.verdicts import Verdict, joined
-from nnft_sym.correlators import Correlator
-from nnft_sym.cumulants import cumulant
-from nnft_sym.kernels import kernel
-from nnft_sym.language.errors import (
-    AccuracyError,
-    InfiniteMomentError,
-    NNFTError,
-    NotDerivedError,
-    SpecificationError,
+from nnft_sym.language.errors import SpecificationError
+
+__all__ = ["Checked", "checked_record", "run_check", "write_checked"]
+
+_ALL = OutputSpec(
+    table="entries.tex", json="report.json", html="report.html", document="article.tex"
 )
-from nnft_sym.networks import Network
-from nnft_sym.tables import ActivationTable
-from nnft_sym.tangent import ntk
-
-__all__ = [
-    "Checked",
-    "activation_records",
-    "as_json",
-    "checked_record",
-    "derivation_records",
-    "derivation_text",
-    "run_check",
-    "write_checked",
-]
-
-NO_ANSWER = (NotDerivedError, AccuracyError, InfiniteMomentError)
-"""What the theory raises where it has no answer, though the question is possible."""
+"""What is written where a directory is given and no names."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,13 +40,13 @@ class Checked:
         What was asked.
     seed : int
         Seed of the run.
-    results : tuple of Report or Sweep
+    results : tuple of Report, Sweep or Scan
         One for each network.
     """
 
     spec: Spec
     seed: int
-    results: tuple[Report | Sweep, ...]
+    results: tuple[Report | Sweep | Scan, ...]
 
     @property
     def verdict(self) -> Verdict:
@@ -116,7 +98,7 @@ def run_check(
 
 def _confronted(
     spec: Spec, entry: NetworkSpec, seed: Any, networks: int | None, progress: bool | None
-) -> Report | Sweep:
+) -> Report | Sweep | Scan:
     asked = spec.check
     assert entry.points is not None
     options: dict[str, Any] = {
@@ -130,7 +112,8 @@ def _confronted(
     }
     if asked.widths:
         return sweep(entry.network, entry.points, asked.widths, asked.orders, **options)
-    return check(entry.network, entry.points, asked.orders, **options)
+    confronted = scan if entry.axes else check
+    return confronted(entry.network, entry.points, asked.orders, **options)
 
 
 def write_checked(checked: Checked, folder: Path, *, every: bool) -> list[Path]:
@@ -143,21 +126,67 @@ def write_checked(checked: Checked, folder: Path, *, every: bool) -> list[Path]:
     folder : Path
         Directory, made if need be.
     every : bool
-        Whether to write ``report.json`` and ``entries.tex`` where the spec names no files.
+        Whether to write all kinds of files but figures where the spec names none.
     """
     named = checked.spec.output
-    table = named.table or ("entries.tex" if every and named.json is None else None)
-    data = named.json or ("report.json" if every and named.table is None else None)
-    paths = []
-    if table or data:
+    if every and named == OutputSpec():
+        named = _ALL
+    writers = {
+        named.table: _tables,
+        named.json: lambda done: as_json(checked_record(done)),
+        named.html: _page,
+        named.document: _document,
+    }
+    wanted = {name: write for name, write in writers.items() if name is not None}
+    if wanted or named.figure is not None:
         _make(folder)
-    if table:
-        paths.append(folder / table)
-        reports.written(_tables(checked), paths[-1])
-    if data:
-        paths.append(folder / data)
-        reports.written(as_json(checked_record(checked)), paths[-1])
+    paths = []
+    for name, write in wanted.items():
+        paths.append(folder / name)
+        reports.written(write(checked), paths[-1])
+    if named.figure is not None:
+        paths += _figures(checked, folder / named.figure)
     return paths
+
+
+def _page(checked: Checked) -> str:
+    from nnft_num.pages import page_of
+
+    return page_of(*checked.results, title=checked.spec.title)
+
+
+def _document(checked: Checked) -> str:
+    from nnft_num.documents import document_of
+
+    return document_of(*checked.results, title=checked.spec.title)
+
+
+def _figures(checked: Checked, path: Path) -> list[Path]:
+    """One figure for each network, numbered if there are several."""
+    from nnft_num.figures import pulls_figure, report_figure, style
+
+    single, paths = len(checked.results) == 1, []
+    for number, result in enumerate(checked.results, 1):
+        paths.append(path if single else path.with_stem(f"{path.stem}-{number}"))
+        if isinstance(result, Report):
+            figure = report_figure(result)
+        else:
+            figure = result.plot() if isinstance(result, Sweep) else pulls_figure(result)
+        with style(), _writing(paths[-1]):
+            figure.savefig(paths[-1])
+    return paths
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SpecificationError(
+            expected="a file that can be written",
+            came=f"{str(path)!r}: {error.strerror}",
+            remedy="choose another name, or another directory with --out",
+        ) from None
 
 
 def _make(folder: Path) -> None:
@@ -172,38 +201,11 @@ def _make(folder: Path) -> None:
 
 
 def _tables(checked: Checked) -> str:
-    each = (
-        (result,) if isinstance(result, Report) else result.reports for result in checked.results
-    )
-    return "\n".join(report.to_latex() for listed in each for report in listed)
-
-
-# --- records
-
-
-def as_json(data: Any) -> str:
-    r"""JSON text; what is not a finite number becomes null.
-
-    Examples
-    --------
-    >>> as_json({"pull": float("nan"), "entries": np.arange(2)})
-    '{"pull": null, "entries": [0, 1]}\n'
-    """
-    return json.dumps(_plain(data), ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _plain(data: Any) -> Any:
-    if isinstance(data, Mapping):
-        return {str(key): _plain(value) for key, value in data.items()}
-    if isinstance(data, np.ndarray):
-        return _plain(data.tolist())
-    if isinstance(data, (list, tuple)):
-        return [_plain(value) for value in data]
-    if isinstance(data, np.generic):
-        data = data.item()
-    if isinstance(data, float) and not math.isfinite(data):
-        return None
-    return str(data) if isinstance(data, str) else data
+    """Entries of every report; the powers of the width where a theory is a limit."""
+    listed: list[Published] = []
+    for result in checked.results:
+        listed += [result] if isinstance(result, Report) else (result.reports or [result])
+    return "\n".join(item.to_latex() for item in listed)
 
 
 def checked_record(checked: Checked) -> dict[str, Any]:
@@ -214,151 +216,5 @@ def checked_record(checked: Checked) -> dict[str, Any]:
         "verdict": checked.verdict,
         "seed": checked.seed,
         "level": checked.spec.check.level,
-        "networks": [_result_record(result) for result in checked.results],
+        "networks": [result_record(result) for result in checked.results],
     }
-
-
-def _result_record(result: Report | Sweep) -> dict[str, Any]:
-    if isinstance(result, Report):
-        return _report_record(result)
-    return {
-        "network": result.network,
-        "verdict": result.verdict,
-        "widths": result.widths,
-        "reports": [_report_record(report) for report in result.reports],
-        "slopes": [
-            {
-                "order": slope.order,
-                "slope": slope.value,
-                "error": slope.error,
-                "claimed": slope.claimed,
-                "verdict": slope.verdict,
-            }
-            for slope in result.slopes
-        ],
-    }
-
-
-def _report_record(report: Report) -> dict[str, Any]:
-    return {
-        "network": report.network,
-        "verdict": report.verdict,
-        "parameters": report.params,
-        "points": report.X,
-        "sampled": report.networks,
-        "route": report.route,
-        "networks_needed": report.networks_needed,
-        "orders": [_order_record(order) for order in report.orders],
-    }
-
-
-def _order_record(order: OrderReport) -> dict[str, Any]:
-    return {
-        "order": order.order,
-        "verdict": order.verdict,
-        "reasons": order.reasons,
-        "exactness": order.exactness,
-        "scale": np.max(order.scale.entries),
-        "fields": order.theory.indices,
-        "theory": order.theory.entries,
-        "theory_error": order.theory_error.entries,
-        "estimate": order.estimate.entries,
-        "error": order.error.entries,
-        "pull": order.pull.entries,
-        "limit": order.limit.entries,
-        "resolution": order.resolution.entries,
-        "required": order.required.entries,
-        "verdicts": order.verdicts.entries,
-    }
-
-
-def derivation_records(
-    networks: Iterable[NetworkSpec], quantities: Sequence[str], orders: Sequence[int]
-) -> list[dict[str, Any]]:
-    """Quantities of networks as plain data; what is not derived says why."""
-    return [
-        {
-            "network": entry.network.name,
-            "source": entry.network.source,
-            "parameters": entry.network.parameters,
-            "quantities": [
-                _quantity_record(entry, name, order, derive)
-                for name, order, derive in _wanted(entry.network, quantities, orders)
-            ],
-        }
-        for entry in networks
-    ]
-
-
-def _wanted(
-    net: Network, quantities: Sequence[str], orders: Sequence[int]
-) -> Iterable[tuple[str, int, Callable[[], Correlator]]]:
-    for name in quantities:
-        if name == "kernel":
-            yield "kernel", 2, partial(kernel, net)
-        elif name == "ntk":
-            yield "ntk", 2, partial(ntk, net)
-        else:
-            yield from (("cumulant", order, partial(cumulant, net, order)) for order in orders)
-
-
-def _quantity_record(
-    entry: NetworkSpec, name: str, order: int, derive: Callable[[], Correlator]
-) -> dict[str, Any]:
-    record: dict[str, Any] = {"quantity": name, "order": order}
-    try:
-        correlator = derive()
-        record |= {
-            "name": correlator.name,
-            "formula": str(correlator.formula()),
-            "latex": correlator.latex(),
-            "exactness": str(correlator.exactness),
-            "reference": correlator.source,
-        }
-    except NO_ANSWER as reason:
-        return record | {"not_derived": str(reason)}
-    known = {k: v for k, v in entry.parameters.items() if k in correlator.parameters}
-    if entry.points is not None and set(known) == set(correlator.parameters):
-        try:
-            evaluation = correlator.evaluate(entry.points, params=known)
-            record |= {
-                "points": entry.points,
-                "fields": evaluation.values.indices,
-                "values": evaluation.values.entries,
-                "errors": evaluation.errors.entries,
-            }
-        except NNFTError as reason:
-            record["not_evaluated"] = str(reason)
-    return record
-
-
-def derivation_text(records: Iterable[Mapping[str, Any]]) -> str:
-    """Derivations as LaTeX, each below a comment that says what it is."""
-    lines = []
-    for record in records:
-        source = f" ({record['source']})" if record["source"] else ""
-        lines.append(f"% {record['network']}{source}")
-        for quantity in record["quantities"]:
-            title = f"% {quantity['quantity']}, order {quantity['order']}"
-            if "not_derived" in quantity:
-                lines += [f"{title}: not derived: {quantity['not_derived']}", ""]
-            else:
-                lines += [f"{title}: {quantity['exactness']}", quantity["latex"], ""]
-    return "\n".join(lines)
-
-
-def activation_records(table: ActivationTable) -> list[dict[str, Any]]:
-    """Rows of a table of activations as plain data."""
-    import sympy as sp
-
-    return [
-        {
-            "activation": str(row.activation.expression),
-            "kernel": sp.latex(row.kernel),
-            "kernel_exactness": str(row.kernel_exactness),
-            "ntk_factor": sp.latex(row.factor),
-            "ntk_factor_exactness": str(row.factor_exactness),
-            "class": None if row.criticality is None else row.criticality.universality,
-        }
-        for row in table.rows
-    ]

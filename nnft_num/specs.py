@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import comb
+from itertools import product
+from math import comb, prod
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,20 @@ _QUANTITIES = ("kernel", "ntk", "cumulant")
 _ENTRIES = 5_000_000
 """Distinct entries of one tensor beyond which a spec is taken for a mistake."""
 
+_COMBINATIONS = 1000
+"""Combinations of values beyond which a spec is taken for a mistake."""
+
+_FILES = {
+    "table": (".tex",),
+    "json": (".json",),
+    "html": (".html",),
+    "document": (".tex",),
+    "figure": (".pdf", ".svg", ".png"),
+}
+"""What may be written, and how the names of the files end."""
+
+Values = Mapping[str, float | int | tuple[float | int, ...]]
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class NetworkSpec:
@@ -50,15 +65,26 @@ class NetworkSpec:
     points : ndarray, shape (n, d), or None
         Points, where they are given.
     parameters : mapping
-        Values of its parameters, as far as they are given.
+        Values of its parameters, as far as they are given: a number, or a tuple of several.
     key : str
         Where it stands in the file.
     """
 
     network: Network
     points: NDArray[np.float64] | None
-    parameters: Mapping[str, float | int]
+    parameters: Values
     key: str = "network"
+
+    @property
+    def axes(self) -> dict[str, tuple[float | int, ...]]:
+        """Parameters that take several values."""
+        return {k: v for k, v in self.parameters.items() if isinstance(v, tuple)}
+
+    @property
+    def combinations(self) -> list[dict[str, float | int]]:
+        """Every combination of the values of the parameters."""
+        listed = [v if isinstance(v, tuple) else (v,) for v in self.parameters.values()]
+        return [dict(zip(self.parameters, chosen, strict=True)) for chosen in product(*listed)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,10 +124,27 @@ class DeriveSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class OutputSpec:
-    """Names of the files to write, None for none."""
+    """Names of the files to write, None for none.
 
-    table: str | None
-    json: str | None
+    Parameters
+    ----------
+    table : str or None
+        LaTeX tables of entries.
+    json : str or None
+        All numbers.
+    html : str or None
+        A page that needs no network.
+    document : str or None
+        A LaTeX article.
+    figure : str or None
+        Theory against sample, as PDF, SVG or PNG.
+    """
+
+    table: str | None = None
+    json: str | None = None
+    html: str | None = None
+    document: str | None = None
+    figure: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -164,8 +207,15 @@ def require_check(spec: Spec) -> None:
         table = Table({}, spec.file)
         if entry.points is None:
             table.refuse("points", f"points for {entry.key}", None, "write points = [0.0, 1.0]")
-        values = dict(entry.parameters)
+        values: dict[str, Any] = dict(entry.parameters)
         if spec.check.widths:
+            for name in entry.axes:
+                table.refuse(
+                    f"parameters.{name}",
+                    "one value beside check.widths",
+                    list(entry.axes[name]),
+                    "choose one, or leave check.widths out",
+                )
             with table.located("check.widths"):
                 names = width_names(entry.network)
                 widths_of(spec.check.widths, least=2 if entry.network.depth == 1 else 3)
@@ -175,7 +225,7 @@ def require_check(spec: Spec) -> None:
                 )
             values |= dict.fromkeys(names, spec.check.widths[0])
         with table.located("parameters"):
-            entry.network.bind(values)
+            entry.network.bind({k: v[0] if isinstance(v, tuple) else v for k, v in values.items()})
         fields = len(entry.points) * entry.network.outputs
         entries = comb(fields + spec.check.orders[-1] - 1, spec.check.orders[-1])
         if entries > _ENTRIES:
@@ -212,7 +262,7 @@ def _network(
     table: Table,
     whole: Table,
     shared: NDArray[np.float64] | None,
-    values: Mapping[str, float | int],
+    values: Values,
 ) -> NetworkSpec:
     network = read_network(table)
     points = _points(table) if "points" in table else shared
@@ -221,12 +271,25 @@ def _network(
             points = network.points(points)
     # shared values serve every network that has the parameter
     known = {name: value for name, value in values.items() if name in network.parameters}
-    with whole.located("parameters"):
-        network.bind(known, partial=True)
-    merged = known | table.numbers("parameters")
+    own = table.numbers("parameters")
+    merged = NetworkSpec(network=network, points=points, parameters=known | own, key=table.key)
+    for origin, given in ((whole, known), (table, own)):
+        with origin.located("parameters"):
+            for name, value in given.items():
+                for single in value if isinstance(value, tuple) else (value,):
+                    network.bind({name: single}, partial=True)
+    count = prod(map(len, merged.axes.values()))
+    if count > _COMBINATIONS:
+        table.refuse(
+            "parameters",
+            f"at most {_COMBINATIONS} combinations of values",
+            f"{count}",
+            "list fewer values",
+        )
     with table.located("parameters"):
-        network.bind(merged, partial=True)
-    return NetworkSpec(network=network, points=points, parameters=merged, key=table.key)
+        for chosen in merged.combinations:
+            network.bind(chosen, partial=True)
+    return merged
 
 
 def _points(table: Table) -> NDArray[np.float64]:
@@ -279,14 +342,18 @@ def _derive(table: Table) -> DeriveSpec:
 
 
 def _output(table: Table) -> OutputSpec:
-    table.only(("table", "json"))
-    names: dict[str, str | None] = {"table": None, "json": None}
-    for key in names:
+    table.only(tuple(_FILES))
+    names: dict[str, str] = {}
+    for key, endings in _FILES.items():
         if key not in table:
             continue
         name = table.text(key)
         # a spec names files; where they go is said on the command line
         if not name or name != Path(name).name or not name.isprintable() or "\\" in name:
             table.refuse(key, "the name of a file", name, "give the directory with --out")
+        if not name.endswith(endings):
+            table.refuse(key, f"a name that ends with {' or '.join(endings)}", name, "rename it")
+        if name in names.values():
+            table.refuse(key, "a name of its own for each file", name, "choose another")
         names[key] = name
-    return OutputSpec(table=names["table"], json=names["json"])
+    return OutputSpec(**names)

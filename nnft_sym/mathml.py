@@ -8,6 +8,9 @@ from functools import lru_cache
 
 __all__ = ["Formula", "aligned", "formulas_html", "mathml"]
 
+_BLANK, _SPACE = "&#x000A0;", "&#x02004;"
+"""A blank between words, and one that MathJax does not look up in a table of entities."""
+
 
 @lru_cache(maxsize=4096)
 def mathml(latex: str, *, block: bool = False) -> str:
@@ -20,7 +23,7 @@ def mathml(latex: str, *, block: bool = False) -> str:
     """
     from latex2mathml.converter import convert
 
-    return str(convert(latex, display="block" if block else "inline"))
+    return str(convert(latex, display="block" if block else "inline")).replace(_BLANK, _SPACE)
 
 
 def formulas_html(lines: Iterable[str]) -> str:

@@ -52,6 +52,7 @@ LOOKS_ACROSS = {
     "nnft_num.spec_networks",
     "nnft_num.spec_reading",
     "nnft_num.specjobs",
+    "nnft_num.specrecords",
     "nnft_num.specs",
     "nnft_num.tangent_sweeps",
     "nnft_num.tangents",

@@ -122,6 +122,13 @@ def test_level_is_held_by_sampled_networks():
         assert np.sum(small < 0.01) <= 4
 
 
+def test_all_tensors_of_a_family_share_its_level():
+    grid = nm.scan(nn.cos_net(), [0.0, 0.7], networks=1000, rng=0, N=[1, 2], sigma_w=1, sigma_v=1)
+    levels = [whole.level for report in grid.reports for whole in report.chi_squares]
+    assert len(levels) == 4
+    assert sum(levels) == pytest.approx(0.01)
+
+
 def test_a_wrong_tensor_disagrees_at_the_tensor_level():
     net, X = nn.cos_net(), [0.0, 0.7, 1.5]
     params = dict(N=2, sigma_w=1.0, sigma_v=1.0)

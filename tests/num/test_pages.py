@@ -11,6 +11,8 @@ import pytest
 
 import nnft_num as nm
 import nnft_sym as nn
+from nnft_num.documents import document_of
+from nnft_num.pages import page_of
 from tests.num.test_displays import Balanced
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -31,8 +33,34 @@ def sweep():
     return nm.sweep(nn.cos_net(), [0.0, 1.0], (1, 2), networks=4000, rng=0, sigma_w=1, sigma_v=1)
 
 
-def test_page_is_whole_and_needs_no_network(report, sweep):
-    for page in (report.to_html(), sweep.to_html()):
+@pytest.fixture(scope="module")
+def deep():
+    return nm.sweep(
+        nn.mlp("erf(z)", depth=2), [0.5], (1, 2, 4), networks=2000, rng=0, sigma_w=1, sigma_b=0
+    )
+
+
+@pytest.fixture(scope="module")
+def scanned():
+    net = nn.shallow("erf(z)", name="φ-net")
+    params = {"sigma_w": [0.5, 1.0], "sigma_b": 0, "sigma_v": 1, "N": 2}
+    return nm.scan(net, [0.5, 1.0], networks=2000, rng=0, params=params)
+
+
+@pytest.fixture(scope="module")
+def tangents():
+    few = nm.sweep_ntk(nn.cos_net(), [0.0, 1.0], (1, 2), networks=500, sigma_w=1, sigma_v=1)
+    deep = nn.mlp(nn.Sin(), depth=2)
+    return few, nm.sweep_ntk(deep, [0.3], (1, 2, 3, 4), 500, sigma_w=2, sigma_b=0)
+
+
+@pytest.fixture(scope="module")
+def results(report, sweep, deep, scanned, tangents):
+    return (report, sweep, deep, scanned, *tangents)
+
+
+def test_page_is_whole_and_needs_no_network(results, report):
+    for page in (page_of(*results, title="all"), *(result.to_html() for result in results)):
         parser = Balanced(void={"meta"})
         parser.feed(page)
         assert not parser.open
@@ -78,17 +106,57 @@ def test_a_browser_draws_the_page_and_its_formulas(report, tmp_path):
     assert blue.sum() > 500
 
 
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason=NO_LATEX)
-def test_article_compiles_with_all_references(report, tmp_path):
-    source = tmp_path / "article.tex"
-    report.to_latex_document(source)
-    command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", source.name]
+def compiled(source, folder):
+    """Log of the second of two runs of pdflatex."""
+    (folder / "article.tex").write_text(source, encoding="utf-8")
+    command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "article.tex"]
     for _ in range(2):
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120, check=False)
+        done = subprocess.run(command, cwd=folder, capture_output=True, timeout=120, check=False)
         log = done.stdout.decode(errors="replace")
         assert done.returncode == 0, log[-2000:]
-    assert "undefined" not in log
+    return log
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason=NO_LATEX)
+def test_article_compiles_with_all_references(report, tmp_path):
+    assert "undefined" not in compiled(report.to_latex_document(), tmp_path)
     assert (tmp_path / "article.pdf").stat().st_size > 50_000
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason=NO_LATEX)
+def test_articles_of_every_result_compile(results, tmp_path):
+    log = compiled(document_of(*results, title="α: all"), tmp_path)
+    assert "undefined" not in log
+    assert "Dimension too large" not in log
+    assert "Missing character" not in log
+
+
+def test_every_result_is_printed_alone_as_it_is_among_others(results):
+    for result in results:
+        text = result.to_latex_document()
+        assert text.count(r"\bibitem") == len(nn.cite(result).keys) > 3
+        assert text.count(r"\begin{document}") == text.count(r"\end{document}") == 1
+        assert r"\formula{" in text
+        assert str(result.verdict) in text
+        assert result.to_latex().count(r"\toprule") == 1
+    assert document_of(*results).count(r"\section{") == len(results)
+
+
+def test_a_limit_cites_its_kernel(deep, tangents):
+    for result in (deep, tangents[1]):
+        assert not result.reports
+        assert set(nn.cite(*result.formulas).keys) <= set(nn.cite(result).keys)
+        assert result.formulas
+
+
+def test_histograms_hold_the_pulls_of_all_reports(sweep, scanned):
+    from matplotlib.figure import Figure
+
+    for result in (sweep, scanned):
+        count = sum(report.entries for report in result.reports)
+        axes = nm.plot_pulls(result, Figure().subplots())
+        (label,) = [t for t in axes.get_legend_handles_labels()[1] if "entries" in t]
+        assert label.endswith(f"of {count} entries")
 
 
 def test_article_says_what_the_report_says(report):

@@ -7,6 +7,7 @@ import datetime
 import json
 import math
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -110,7 +111,9 @@ def test_a_spec_is_the_call_it_describes(command, tmp_path):
         assert entry["verdict"] == order.verdict
     assert (record["verdict"], record["title"]) == ("agree", "erf at width 4")
     folder = tmp_path / "deep" / "report"
-    assert {path.name for path in folder.iterdir()} == {"report.json", "entries.tex"}
+    assert {path.name for path in folder.iterdir()} == {
+        *("report.json", "entries.tex", "report.html", "article.tex")
+    }
     assert json.loads((folder / "report.json").read_text()) == record
     assert r"\toprule" in (folder / "entries.tex").read_text()
 
@@ -150,6 +153,40 @@ def test_several_networks_and_a_sweep(command, tmp_path):
     (own,) = json.loads(done.stdout)["networks"]
     assert own["widths"] == [1, 2, 4]
     assert [slope["claimed"] for slope in own["slopes"]] == [0.0, -1.0]
+
+
+@pytest.mark.montecarlo
+def test_lists_of_values_are_a_scan(command, tmp_path):
+    spec = SHALLOW.replace("N = 4", "N = [2, 4]")
+    done = command("check", spec, "--json", "--out", "run")
+    assert done.exit_code == 0, done.output
+    (own,) = json.loads(done.stdout)["networks"]
+    assert own["axes"] == {"N": [2, 4]}
+    assert [report["parameters"]["N"] for report in own["reports"]] == [2, 4]
+    assert (tmp_path / "run" / "entries.tex").read_text().count(r"\toprule") == 2
+    swept = spec + "widths = [1, 2]\n"
+    assert "key parameters.N in net.toml" in command("check", swept).output
+    record = json.loads(command("derive", spec, "--json").stdout)[0]
+    said = {entry["quantity"]: entry.get("not_evaluated") for entry in record["quantities"]}
+    assert said == {"kernel": None, "ntk": None, "cumulant": "several values of N"}
+
+
+@pytest.mark.montecarlo
+def test_pages_articles_and_figures_of_several_networks(command, tmp_path):
+    names = 'html = "all.html"\ndocument = "all.tex"\nfigure = "f.svg"\n'
+    few = SEVERAL.replace("20_000", "4_000")
+    done = command("check", f'title = "α & β"\n{few}{names}', "--out", "run")
+    folder = tmp_path / "run"
+    written = {path.name for path in folder.iterdir()}
+    assert written == {"t.tex", "all.html", "all.tex", "f-1.svg", "f-2.svg", "f-3.svg"}
+    assert all(f"wrote {Path('run') / name}" in done.output for name in written)
+    page = (folder / "all.html").read_text("utf-8")
+    assert page.count("<h1>") == 4
+    assert "<title>α &amp; β</title>" in page
+    article = (folder / "all.tex").read_text("utf-8")
+    assert article.count(r"\section{") == 3
+    assert article.count(r"\begin{thebibliography}") == 1
+    assert (folder / "f-2.svg").read_text("utf-8").count("<svg") == 1
 
 
 def test_derivations_and_tables(command, tmp_path):
@@ -204,6 +241,11 @@ REFUSED = [
     ("seed = 3", "widths = [1, 2]", "parameters.N", "remove it"),
     ("bias = {", "width = 8\nbias = {", "parameters", "came N"),
     ("seed = 3", "[output]\njson = '../x'", "output.json", "--out"),
+    ("seed = 3", "[output]\nfigure = 'f.gif'", "output.figure", ".pdf or .svg or .png"),
+    ("seed = 3", "[output]\ntable = 'a.tex'\ndocument = 'a.tex'", "output.document", "another"),
+    ("N = 4", "N = [4, 4]", "parameters.N", "different ones"),
+    ("N = 4", "N = []", "parameters.N", "came []"),
+    ("N = 4", "N = [4, 2.5]", "parameters", "integer width"),
     ("[check]", "[chek]", "", "did you mean check?"),
     ("title =", "title", "", "TOML in"),
 ]
@@ -273,7 +315,7 @@ BASES = [
             "route": "parameters",
         },
         "derive": {"quantities": ["kernel", "ntk"], "orders": [4]},
-        "output": {"table": "t.tex", "json": "r.json"},
+        "output": {"table": "t.tex", "json": "r.json", "html": "r.html", "figure": "f.svg"},
     },
     {
         "points": [[0.0, 1.0], [1.0, 0.5]],
@@ -299,13 +341,14 @@ BASES = [
                 "b": {"density": "Uniform", "low": "-pi", "high": "pi"},
             },
             "points": [[0.0, 1.0]],
-            "parameters": {"R": 1.0, "sigma_v": 1.0, "N": 3},
+            "parameters": {"R": [1.0, 2.0], "sigma_v": 1.0, "N": [1, 3]},
         },
     },
 ]
 KEYS = sorted(
     {"literature", "name", "k", "x_1", "w_1", "z", "d", "e", "lambda", "", "a.b", "__class__"}
     | {"depth", "width", "widths", "inputs", "parameters", "points", "density", "std", "sigma_w"}
+    | {"output", "html", "document", "figure"}
 )
 WORDS = [
     *KEYS,
