@@ -1,5 +1,5 @@
-from .action_checks import ActionReport as ActionReport
 from .action_checks import check_action as check_action
+from .action_records import ActionReport as ActionReport
 from .checking import OrderReport as OrderReport
 from .checking import Report as Report
 from .checking import confront as confront

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from nnft_num.figures import COLOURS, MARKERS
 
 if TYPE_CHECKING:
-    from nnft_num.action_checks import ActionReport
+    from nnft_num.action_records import ActionReport
 
 __all__ = ["plot_action"]
 

@@ -12,7 +12,7 @@ from nnft_sym.citations import cite
 from nnft_sym.language.markup import Judged
 
 if TYPE_CHECKING:
-    from nnft_num.action_checks import ActionReport
+    from nnft_num.action_records import ActionReport
 
 __all__ = ["action_page"]
 

@@ -8,7 +8,7 @@ from nnft_num import reports
 from nnft_sym.language.markup import Cell, Judged, Table
 
 if TYPE_CHECKING:
-    from nnft_num.action_checks import ActionReport, DensityDistance
+    from nnft_num.action_records import ActionReport, DensityDistance
 
 __all__ = ["action_table", "dataframe", "distance_table", "latex", "text"]
 

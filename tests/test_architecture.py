@@ -22,6 +22,7 @@ LOOKS_ACROSS = {
     "nnft_num.action_densities",
     "nnft_num.action_figures",
     "nnft_num.action_pages",
+    "nnft_num.action_records",
     "nnft_num.action_reports",
     "nnft_num.checking",
     "nnft_num.chi_squares",

@@ -5,17 +5,26 @@ from __future__ import annotations
 import mpmath
 import numpy as np
 import pytest
+from scipy.special import ndtr
 
 import nnft_num as nm
 import nnft_sym as nn
 from nnft_num.action_checks import check_action
 from nnft_num.action_densities import action_masses
+from nnft_num.compiling import compile_plan
+from nnft_num.conditional_masses import (
+    ConditionalMasses,
+    ConditionalSource,
+    sample_conditional_masses,
+)
 from nnft_num.coupling_checks import confront_couplings
 from nnft_num.coupling_estimates import couplings
 from nnft_num.distances import distance
 from nnft_num.estimating import estimate_from_fields
+from nnft_num.gaussian_cells import gaussian_masses
 from nnft_num.histograms import Grid, Histogram, HistogramSource, histogram_of_fields
 from nnft_num.power_laws import fit_power
+from nnft_num.sources import Source
 from nnft_num.verdicts import Criterion
 from nnft_sym.actions.action import Action
 from nnft_sym.diagrams import contraction
@@ -183,9 +192,6 @@ def test_sampled_histograms_are_those_of_the_sampled_fields():
     assert found.counts.sum() <= 20_000
     from pickle import dumps, loads
 
-    from nnft_num.compiling import compile_plan
-    from nnft_num.sources import Source
-
     plan = compile_plan(net)
     source = HistogramSource(
         fields=Source(plan=plan, X=np.array(PAIR), params=values), grid=found.grid
@@ -198,6 +204,179 @@ def test_sampled_histograms_are_those_of_the_sampled_fields():
     fields = np.empty((4000, 2))
     source.fields.fill((1, 2), 7, fields)
     np.testing.assert_array_equal(rows.sum(0), histogram_of_fields(fields, found.grid).counts)
+
+
+# The readout integrated out --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.5, -0.9, 0.999, -0.99999])
+def test_masses_of_gaussians_by_quadrature(ratio):
+    edges, (s, t) = np.linspace(-2, 2, 5), (1.3, 0.4)
+    covariance = np.array([[s * s, ratio * s * t], [ratio * s * t, t * t]])
+    nodes, weights = np.polynomial.legendre.leggauss(200)
+    panels = np.linspace(-2, 2, 201)
+    x = ((panels[1:] + panels[:-1]) / 2)[:, None] + 0.01 * nodes
+    given = np.diff(
+        ndtr((edges[:, None, None] - ratio * t / s * x) / (t * (1 - ratio**2) ** 0.5)), axis=0
+    )
+    density = np.exp(-(x**2) / (2 * s * s)) / (s * (2 * np.pi) ** 0.5) * 0.01 * weights
+    expected = (given * density).sum(axis=2).reshape(4, 4, 50).sum(axis=2).T
+    found = gaussian_masses(covariance[None], edges)[0].reshape(4, 4)
+    np.testing.assert_allclose(found, expected, atol=1e-13)
+
+
+def test_masses_of_singular_gaussians():
+    edges = np.linspace(-2, 2, 9)
+    line = np.diff(ndtr(edges))
+    for sign in (1, -1):
+        cells = gaussian_masses(np.array([[[1.0, sign], [sign, 1.0]]]), edges)[0].reshape(8, 8)
+        np.testing.assert_allclose(cells[:, ::sign], np.diag(line), atol=1e-12)
+    assert gaussian_masses(np.zeros((1, 2, 2)), edges).sum() == pytest.approx(1)
+
+
+def conditional(net, X, grid, networks, seed, values):
+    source = Source(plan=compile_plan(net), X=np.array(X), params=values, route="readout")
+    return sample_conditional_masses(source, grid, networks=networks, key=(seed, 1))
+
+
+@pytest.mark.montecarlo
+@pytest.mark.parametrize(
+    ("net", "X"),
+    [
+        (nn.erf_net(), PAIR),
+        (nn.shallow(nn.Abs(), outputs=2, output_bias=nn.Gaussian(0, 0.4)), [[0.7]]),
+    ],
+    ids=["two points", "two outputs and a bias"],
+)
+def test_masses_without_counting_are_those_of_histograms(net, X):
+    """128 cells in all, a pull beyond 4.5 by chance once in 1000 runs."""
+    values = dict(N=2, **ERF)
+    grid = Grid(
+        shift=np.zeros(2), matrix=np.array([[1.0, 0.0], [-0.4, 1.3]]), edges=np.linspace(-2, 2, 9)
+    )
+    precise = conditional(net, X, grid, 10_000, 1, values)
+    counted = histogram_of_fields(
+        nm.sample(net, X, networks=50_000, rng=5, params=values).reshape(-1, 2), grid
+    )
+    pulls = (precise.frequencies - counted.frequencies) / np.hypot(precise.errors, counted.errors)
+    assert np.max(np.abs(pulls)) < 4.5
+    assert 0.7 < np.std(pulls) < 1.3
+    assert np.max(precise.errors) < np.max(counted.errors)
+
+
+@pytest.mark.montecarlo
+def test_squared_distances_without_counting_are_unbiased(exact, claims):
+    """400 samples: mean within 4 standard errors of the truth, errors those of the spread."""
+    N, grid = 8, line_grid()
+    key = (1, "action", N)
+    reference = claims[0, "action", N]
+    truth = np.sum((exact[N] - claims[key].values) ** 2 / reference.values)
+    metrics = Source(
+        plan=compile_plan(linear_net()),
+        X=np.array([[1.0]]),
+        params=dict(N=N, **LINEAR),
+        route="readout",
+    )
+    rows = np.empty((400, 500, 8))
+    ConditionalSource(metrics=metrics, grid=grid).fill((3, 1), 0, rows.reshape(-1, 8))
+    found = [
+        distance(
+            ConditionalMasses(
+                grid=grid,
+                frequencies=own.mean(axis=0),
+                covariance=np.cov(own.T) / len(own),
+                networks=len(own),
+            ),
+            claims[key],
+            reference,
+            width=N,
+        )
+        for own in rows
+    ]
+    whole = conditional(linear_net(), [[1.0]], grid, 500, 3, dict(N=N, **LINEAR))
+    np.testing.assert_allclose(whole.frequencies, rows[0].mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(whole.covariance, np.cov(rows[0].T) / 500, atol=1e-16)
+    squares = np.array([one.square for one in found])
+    spread = np.std(squares)
+    assert abs(np.mean(squares) - truth) < 4 * spread / 20
+    errors = np.array([one.error for one in found])
+    assert 0.85 < np.sqrt(np.mean(errors**2)) / spread < 1.4
+
+
+def test_sources_of_masses_travel_and_refuse():
+    from pickle import dumps, loads
+
+    values = dict(N=3, **LINEAR)
+    metrics = Source(
+        plan=compile_plan(linear_net()), X=np.array([[1.0]]), params=values, route="readout"
+    )
+    source = ConditionalSource(metrics=metrics, grid=line_grid())
+    rows, again = np.empty((64, 8)), np.empty((64, 8))
+    source.fill((1, 2), 7, rows)
+    loads(dumps(source)).fill((1, 2), 7, again)
+    np.testing.assert_array_equal(rows, again)
+    assert loads(dumps(source)).hash == source.hash
+    whole = Source(plan=metrics.plan, X=metrics.X, params=values)
+    with pytest.raises(nn.SpecificationError, match="route 'readout'"):
+        ConditionalSource(metrics=whole, grid=line_grid())
+    with pytest.raises(nn.SpecificationError, match="256"):
+        ConditionalSource(metrics=metrics, grid=line_grid(cells=257))
+    uniform = nn.shallow(nn.Erf(), readout=nn.Uniform(-1, 1))
+    with pytest.raises(nn.SpecificationError, match="not Gaussian"):
+        nm.check_action(uniform, [0.1], route="readout", N=4, sigma_w=1, sigma_b=1)
+    with pytest.raises(nn.SpecificationError, match="route='parameters'"):
+        nm.check_action(linear_net(), [0.1], route="neurons", **values)
+
+
+@pytest.mark.montecarlo
+def test_the_power_of_second_order():
+    """D ∝ N^-3 with the readout integrated out; half of κ_6 left out, it is N^-2 again."""
+    widths, counts = (4, 6, 8, 10, 12, 16), 1_000_000
+    given = dict(route="readout", couplings_at=8, resolution=2.0, **LINEAR)
+    report = nm.check_action(linear_net(), [1.0], 2, widths, counts, 4, **given)
+    assert report.couplings.verdict == "agree"
+    assert report.verdict != "disagree", str(report)
+    assert report.route == "readout"
+    assert "assumes, and so does not test" in str(report)
+    for density in ("action", "edgeworth"):
+        slope = report.distance(2, density).slope
+        assert abs(slope.pull) < 3.5
+        assert abs(report.distance(1, density).slope.pull) < 3.5
+    assert slope.value + 2 * slope.error < -2
+    honest = Action.at
+
+    def faulty(self, X, **values):
+        at = honest(self, X, **values)
+        own = {k: t * 0.5 if k == 6 else t for k, t in at.cumulants.items()}
+        return nn.action_from_cumulants(own, order=self.order)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Action, "at", faulty)
+        wrong = nm.check_action(linear_net(), [1.0], 2, widths, counts // 2, 4, **given)
+    assert wrong.couplings.verdict == "disagree"
+    assert wrong.distance(2, "edgeworth").slope.verdict == "disagree"
+
+
+@pytest.mark.montecarlo
+def test_pulls_of_couplings_with_the_readout_integrated_out():
+    """60 samples: spread within 4 standard errors of 1, means within 4 of 0."""
+    values = dict(N=8, **ERF)
+    theory = nn.action(nn.erf_net(), 2).at([0.1], **values)
+    pulls, precise = [], 0.0
+    for seed in range(60):
+        estimate = nm.correlators(
+            nn.erf_net(), [0.1], (2, 4, 6), 50_000, seed, route="readout", params=values
+        )
+        g = couplings(estimate, 2)
+        report = confront_couplings(theory, g, width=8, criterion=criterion(3))
+        pulls.append([entry.pull.entries[0] for entry in report.orders])
+        precise = g[4].error_tensor.entries[0]
+        assert g[4].floor.entries[0] < 0.1 * precise
+    spread = np.std(pulls, axis=0)
+    assert np.all(np.abs(np.mean(pulls, axis=0)) < 4 / 60**0.5)
+    assert np.all((spread > 0.63) & (spread < 1.37)), spread
+    whole = couplings(nm.correlators(nn.erf_net(), [0.1], (2, 4, 6), 50_000, 0, params=values), 2)
+    assert precise < 0.1 * whole[4].error_tensor.entries[0]
 
 
 # Couplings -------------------------------------------------------------------------------------
@@ -418,6 +597,35 @@ def test_local_couplings_from_samples():
         assert abs(np.mean(own)) < 4 / np.sqrt(60)
         assert 0.63 < np.std(own) < 1.37
     assert "verdict" in str(fit)
+
+
+@pytest.mark.montecarlo
+@pytest.mark.parametrize("d", [1, 2, 3])
+def test_the_flow_of_a_local_coupling_of_relu(d):
+    """λ ∝ Λ^-(d+4) without bias, within 3.5 standard errors; with bias it is not."""
+    X = np.random.default_rng(d).uniform(0.2, 1.0, size=(2, d))
+    flat = dict(sigma_w=1.0, sigma_b=0.0, sigma_v=1.0, N=4)
+    run = nm.running_coupling(
+        nn.relu_net(), X, [1.5, 3.0, 6.0], networks=100_000, rng=d, params=flat
+    )
+    assert run.claimed == pytest.approx(-(d + 4), abs=1e-9)
+    assert run.verdict == "agree", str(run)
+    assert abs(run.pull) < 3.5
+    assert 0.001 < run.error < 0.06
+    assert len(run.to_dataframe()) == 3
+    biased = nm.running_coupling(
+        nn.relu_net(),
+        X,
+        [1.5, 3.0],
+        networks=100_000,
+        rng=d,
+        route="readout",
+        params={**flat, "sigma_b": 1.0},
+    )
+    assert abs(biased.pull) < 3.5
+    assert abs(biased.slope + d + 4) > 5 * biased.error
+    with pytest.raises(nn.SpecificationError, match="ascending"):
+        nm.running_coupling(nn.relu_net(), X, [2.0, 1.0], **flat)
 
 
 def test_local_fits_that_cannot_be_had_are_refused():

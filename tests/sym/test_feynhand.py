@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 import nnft_sym as nn
+from nnft_sym.actions.line_breaks import LINE, width_of
 
 HEADER = r"""\documentclass{article}
 \usepackage{amsmath,booktabs,graphicx}
@@ -31,12 +32,25 @@ def document(S):
     """All diagrams of both directions, the rules and the couplings of an action."""
     parts = [HEADER, S.feynman_rules()]
     parts += [rf"\[{line}\]" for line in S.latex().splitlines()]
+    parts += [rf"\[{total.latex()}\]" for total in S.correlators().values()]
     for sums in (S.couplings, S.correlators()):
         for total in sums.values():
             parts += [amplitude.tikz() for amplitude in total]
     at = S.at([[0.4]], sigma_w=1.0, sigma_b=0.5, sigma_v=1.0, N=10)
     parts += [at.table(k, "lambda f^4", latex=True).to_latex() for k in (2, 4)]
     return "\n\n".join([*parts, r"\end{document}"])
+
+
+def test_long_equations_are_broken_where_a_line_may_end():
+    S = nn.action(nn.erf_net(), 2)
+    for line in S.latex().splitlines():
+        rows = line.split(r"\\")
+        assert all(width_of(row) <= LINE for row in rows)
+        assert len(rows) > 1 or width_of(line) <= LINE
+    short = S.couplings[4].amplitudes[0].latex()
+    joined = " ".join(S.couplings[4].latex().replace(r"\\ & \qquad\qquad{} \times ", "").split())
+    assert " ".join(short.split()) in joined  # nothing is lost
+    assert "aligned" not in nn.action(nn.erf_net(), 0).couplings[2].latex()
 
 
 @pytest.mark.skipif(bool(missing()), reason=missing() or "can be compiled")
@@ -54,4 +68,5 @@ def test_a_document_of_diagrams_compiles(tmp_path):
         timeout=120,
     )
     assert run.returncode == 0, run.stdout[-2000:]
+    assert r"Overfull \hbox" not in run.stdout  # equations stay on the page
     assert (tmp_path / "action.pdf").stat().st_size > 10_000
