@@ -257,12 +257,14 @@ def check(
     net: Network,
     X: ArrayLike,
     orders: int | Iterable[int] = (2, 4),
-    networks: int = 10**5,
+    networks: int | None = None,
     rng: Any = None,
     *,
     level: float = 0.01,
     resolution: float = 5.0,
     estimate: Estimate | None = None,
+    target: float | None = None,
+    store: str | PathLike[str] | None = None,
     route: str = "parameters",
     precision: str = "single",
     executor: ExecutorLike = None,
@@ -278,7 +280,9 @@ def check(
 
     Parameters
     ----------
-    net, X, orders, networks, rng, route, precision, executor, progress, params, **values
+    net, X, orders, networks, rng, target, store
+        As in :func:`correlators`.
+    route, precision, executor, progress, params, **values
         As in :func:`correlators`.
     level : float
         α: probability, at most, that any entry of a right theory is said to disagree.
@@ -304,7 +308,9 @@ def check(
     NotDerivedError
         If a correlator is not derived, or is truncated in 1/n: see :func:`nnft_num.sweep`.
     AccuracyError, InfiniteMomentError
-        If the theory has no number to give at these points.
+        If the theory has no number to give at these points, or the target is not reached.
+    StorageError
+        As in :func:`correlators`.
 
     Examples
     --------
@@ -324,6 +330,8 @@ def check(
             wanted,
             networks,
             rng,
+            target=target,
+            store=store,
             route=route,
             testing=tested_laws(net),
             precision=precision,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import comb
 from typing import Any
 
@@ -18,7 +19,7 @@ from nnft_num.estimating import Estimate, wanted_orders
 from nnft_num.executing import ExecutorLike
 from nnft_num.front import correlators, evaluated, merged, tested_laws
 from nnft_num.publishing import Published
-from nnft_num.slopes import Amplitude, Slope, deviation, fit_intercept, fit_slope, projection
+from nnft_num.slopes import Amplitude, Slope, deviation, fit_intercept, fit_power, projection
 from nnft_num.verdicts import Criterion, Verdict, joined
 from nnft_sym.correlators import Correlator
 from nnft_sym.cumulants import cumulant
@@ -130,7 +131,8 @@ def sweep(
 
     With one hidden layer every width has its report and |G_c⁽ⁿ⁾| is measured to fall as N^{1-n/2}.
     A deep network's kernel is a limit: the deviation of the sampled G⁽²⁾ from it, with all hidden
-    widths equal to N, is measured to fall as 1/N.
+    widths equal to N, is measured to fall as 1/N (1 + O(1/N)), the expansion in 1/N taken as far as
+    it is seen and its cut being part of the error (:func:`nnft_num.slopes.cut`).
 
     Parameters
     ----------
@@ -139,7 +141,7 @@ def sweep(
     X : array_like, shape (n, d)
         Points.
     widths : iterable of int, or mapping of int to iterable of int
-        N: at least two, and three for a deep network; a mapping gives the widths of each order, as
+        N: at least two, and four for a deep network; a mapping gives the widths of each order, as
         the resolution of high orders falls with N.
     orders : iterable of int
         Orders, if ``widths`` is not a mapping; (2, 4) by default, (2,) for a deep network.
@@ -171,7 +173,7 @@ def sweep(
     """
     deep = net.depth > 1
     wanted = ((2,) if deep else (2, 4)) if orders is None else orders
-    schedule = _schedule(widths, wanted, least=3 if deep else 2)
+    schedule = _schedule(widths, wanted, least=4 if deep else 2)
     points, names = net.points(X), width_names(net)
     given = merged(params, values)
     if set(names) & set(given):
@@ -275,7 +277,7 @@ def _limit_sweep(
         network=net.name,
         widths=tuple(numbers),
         reports=(),
-        slopes=(_slope(2, "|G2 - limit|", amplitudes, -1.0, criterion, correction=True),),
+        slopes=(_slope(2, "|G2 - limit|", amplitudes, -1.0, criterion, expansion=True),),
         criterion=criterion,
         formulas=(formula,),
     )
@@ -293,15 +295,16 @@ def _slope(
     amplitudes: Sequence[Amplitude],
     claimed: float,
     criterion: Criterion,
-    correction: bool = False,
+    expansion: bool = False,
 ) -> Slope:
+    power = partial(fit_power, amplitudes, resolution=criterion.resolution, expansion=expansion)
     return Slope(
         order=order,
         what=what,
         amplitudes=tuple(amplitudes),
         claimed=claimed,
-        fit=fit_slope(amplitudes, resolution=criterion.resolution, correction=correction),
-        intercept=fit_intercept(amplitudes, resolution=criterion.resolution, correction=correction),
+        fit=power(),
+        intercept=power(fitted=fit_intercept),
         criterion=criterion,
     )
 

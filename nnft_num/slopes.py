@@ -37,6 +37,7 @@ __all__ = [
     "deviation",
     "fit_first",
     "fit_intercept",
+    "fit_power",
     "fit_slope",
     "projection",
 ]
@@ -416,3 +417,30 @@ def cut(fit: Callable[[int], Fit], *, least: int) -> Fit:
             return replace(following, error=float(np.hypot(following.error, step)))
         own, terms = following, terms + 1
     return NO_FIT
+
+
+def fit_power(
+    amplitudes: Sequence[Amplitude],
+    *,
+    resolution: float,
+    expansion: bool,
+    fitted: Callable[..., Fit] = fit_slope,
+) -> Fit:
+    """Fit the power of N of amplitudes, or with ``expansion`` the leading one of a series in 1/N.
+
+    With ``fitted=fit_intercept`` the logarithm of the amplitude at N = 1 is returned.
+
+    Examples
+    --------
+    >>> def amplitude(N):
+    ...     return Amplitude(width=N, value=3 / N - 2 / N**2, error=0.01 / N, freedom=127)
+    >>> points = [amplitude(N) for N in (1, 2, 3, 4, 6, 8)]
+    >>> fits = [fit_power(points, resolution=5, expansion=way) for way in (False, True)]
+    >>> [abs(fit.value + 1) < 2 * fit.error for fit in fits]
+    [False, True]
+    """
+
+    def fit(terms: int) -> Fit:
+        return fitted(amplitudes, resolution=resolution, correction=terms)
+
+    return cut(fit, least=1) if expansion else fit(0)

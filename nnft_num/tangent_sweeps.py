@@ -30,7 +30,7 @@ from nnft_num.draws import key_from_rng
 from nnft_num.front import merged
 from nnft_num.publishing import Published
 from nnft_num.scaling import counts_of, width_names, widths_of
-from nnft_num.slopes import Amplitude, Fit, Slope, cut, deviation, fit_first, fit_slope
+from nnft_num.slopes import Amplitude, Fit, Slope, cut, deviation, fit_first, fit_power
 from nnft_num.tails import effective_freedom
 from nnft_num.tangent_estimates import TangentEstimate
 from nnft_num.tangents import evaluated_ntk, require_seen, tangent, tangent_report
@@ -389,15 +389,11 @@ def _slope(
     what: str, amplitudes: Sequence[Amplitude], criterion: Criterion, *, expansion: bool
 ) -> Slope:
     """Slope against -1; with ``expansion`` the leading power of an expansion in 1/n."""
-
-    def fit(terms: int) -> Fit:
-        return fit_slope(amplitudes, resolution=criterion.resolution, correction=terms)
-
     return Slope(
         order=2,
         what=what,
         amplitudes=tuple(amplitudes),
         claimed=-1.0,
-        fit=cut(fit, least=1) if expansion else fit(0),
+        fit=fit_power(amplitudes, resolution=criterion.resolution, expansion=expansion),
         criterion=criterion,
     )

@@ -1,8 +1,9 @@
-"""The same workloads in numpy, JAX and torch, each tuned as far as we know how.
+"""The same workloads in numpy, JAX, torch and neural-tangents, each tuned as far as we know how.
 
 Every sampler draws whole batches in float32 and sums the products of pairs of fields by one matrix
-product, which holds all moments of orders 2 and 4.  Batch size and, for JAX, the random
-generator are chosen by the fastest of short runs.
+product, which holds all moments of orders 2 and 4.  Batch size and, with JAX, the random
+generator are chosen by the fastest of short runs.  Neural-tangents has no layers for the Cos-net
+and the Gauss-net.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 from scipy.special import erf
 from workloads import Workload
 
-__all__ = ["PEERS", "tuned"]
+__all__ = ["peers", "tuned"]
 
 Sampler = Callable[[int, int], None]
 """Called with a seed and a number of networks."""
@@ -142,6 +143,35 @@ def _jax(load: Workload, size: int, generator: str) -> Sampler:
         a = jax.random.normal(next(keys), (h.shape[0],))
         return sigma_v / h.shape[0] ** 0.5 * (a @ h)
 
+    return _vmapped(network, size, generator)
+
+
+def _neural_tangents(load: Workload, size: int, generator: str) -> Sampler:
+    import jax.numpy as jnp
+    from neural_tangents import stax
+
+    sigma_w, sigma_b, sigma_v = _scales(load)
+    phi = {
+        "erf": stax.Erf,
+        "relu": stax.Relu,
+        "tanh": lambda: stax.Elementwise(jnp.tanh),
+    }
+    layers: list[Any] = []
+    for width in load.widths:
+        layers += [stax.Dense(width, W_std=sigma_w, b_std=sigma_b or None), phi[load.phi]()]
+    initialise, apply, _ = stax.serial(*layers, stax.Dense(1, W_std=sigma_v))
+    X = jnp.asarray(load.X, dtype=jnp.float32)
+
+    def network(key: Any) -> Any:
+        return apply(initialise(key, X.shape)[1], X)[:, 0]
+
+    return _vmapped(network, size, generator)
+
+
+def _vmapped(network: Callable[[Any], Any], size: int, generator: str) -> Sampler:
+    """Batches of a network that JAX draws from a key."""
+    import jax
+
     @jax.jit
     def sums(key: Any) -> Any:
         f = jax.vmap(network)(jax.random.split(key, size))
@@ -161,11 +191,16 @@ def _variants(name: str, load: Workload) -> Iterable[Sampler]:
     if name == "torch":
         return (_torch(load, size) for size in sizes)
     generators = ("threefry2x32", "rbg", "unsafe_rbg")
-    return (_jax(load, size, generator) for generator in generators for size in sizes)
+    make = _jax if name == "jax" else _neural_tangents
+    return (make(load, size, generator) for generator in generators for size in sizes)
 
 
-PEERS = tuple(name for name in ("numpy", "jax", "torch") if importlib.util.find_spec(name))
-"""Those that this Python can import."""
+def peers(load: Workload) -> tuple[str, ...]:
+    """Those that this Python can import and that have the layers of a workload."""
+    known = ["numpy", "jax", "torch"]
+    if load.phi in ("erf", "relu", "tanh"):
+        known.append("neural_tangents")
+    return tuple(name for name in known if importlib.util.find_spec(name))
 
 
 def tuned(name: str, load: Workload, seconds: float) -> tuple[Sampler, int]:

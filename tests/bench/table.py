@@ -1,8 +1,9 @@
 """All measured rates: `python tests/bench/table.py` prints the tables of docs/benchmarks.md.
 
 For each workload: networks per second of our sampler through its public call, moments included, of
-numpy, and of JAX and torch where they can be imported, each tuned; how many times as fast ours is;
-and its share of the roofline (``roofline.Rates.networks``).  Then the efficiencies of the routes.
+numpy, and of JAX, torch and neural-tangents where they can be imported, each tuned; how many times
+as fast ours is; and its share of the roofline (``roofline.Rates.networks``).  Then the efficiencies
+of the routes.
 
 Rates are medians over interleaved rounds, so that whatever else the machine does falls on all
 alike; the spread is the range over the rounds.  Ratios are of rates by the clock, and in brackets
@@ -21,7 +22,7 @@ from statistics import median
 
 import routes
 from conditions import conditions
-from peers import PEERS, tuned
+from peers import peers, tuned
 from roofline import Rates, works
 from workloads import ORDER, WORKLOADS, Workload
 
@@ -77,22 +78,22 @@ def workloads(wanted: dict[str, Workload], rounds: int) -> None:
     )
     for name, load in wanted.items():
         own = {f"nnft, {route}": ours(load, route) for route in load.routes}
-        peers = {peer: Sampler(*tuned(peer, load, SECONDS)) for peer in PEERS}
+        others = {peer: Sampler(*tuned(peer, load, SECONDS)) for peer in peers(load)}
         for seed in range(rounds):
-            rates.measure()
-            for sampler in (*own.values(), *peers.values()):
+            for sampler in (*own.values(), *others.values()):
+                rates.measure()
                 sampler.measure(seed)
         print(f"\n{name}  {load.title}")
         for route, (title, sampler) in zip(load.routes, own.items(), strict=True):
             share = median(sampler.processors) / rates.networks(load, route)
             print(line(title, sampler) + f"   {share:4.0%} of the roofline")
-            for peer, other in peers.items():
+            for peer, other in others.items():
                 clock, processors = (
                     median(getattr(sampler, kind)) / median(getattr(other, kind))
                     for kind in ("clock", "processors")
                 )
                 print(f"    {clock:6.1f} x {peer} ({processors:.1f})")
-        for title, sampler in peers.items():
+        for title, sampler in others.items():
             print(line(title, sampler))
     print("\nThe machine alone, millions for a second of one processor")
     for title, found in rates.runs.items():

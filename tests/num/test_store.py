@@ -87,6 +87,18 @@ def test_a_finished_run_is_not_sampled_again(tmp_path, reference, monkeypatch):
     assert same(sampled(tmp_path / "run.nc", rng=None), reference)
 
 
+def test_a_check_keeps_its_run_and_takes_a_target(tmp_path, reference):
+    path = tmp_path / "check.nc"
+    call = {name: value for name, value in CALL.items() if name != "networks"}
+    report = nm.check(nn.cos_net(), X, **call, networks=4000, store=path)
+    assert same(nm.load(path), reference)
+    assert np.array_equal(report[4].estimate.entries, reference[4].tensor.entries)
+    reached = nm.check(nn.cos_net(), X, **call | {"orders": 2}, target=0.05)
+    wanted = nm.correlators(nn.cos_net(), X, **call | {"orders": 2}, target=0.05)
+    assert reached.networks == wanted.networks < 10**5
+    assert np.array_equal(reached[2].estimate.entries, wanted[2].tensor.entries)
+
+
 def test_other_programs_read_the_file(tmp_path, reference):
     h5py = pytest.importorskip("h5py")
     sampled(tmp_path / "run.nc")
