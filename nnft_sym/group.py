@@ -289,6 +289,10 @@ class Group:
         one = exact_matrix(sp.eye(self.dimension + 1))
         return tuple(one.unify(*(exact_matrix(_homogeneous(g)) for g in self.finite)))
 
+    def __repr__(self) -> str:
+        generators = f"{len(self.fields)} fields, {len(self.finite)} finite generators"
+        return f"Group({self.name} on R^{self.dimension}: {generators})"
+
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.in_latex()}$"
 

@@ -6,16 +6,17 @@ permutations with P(gθ) = P(θ).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import sympy as sp
 from sympy.combinatorics import Permutation, PermutationGroup
 from sympy.polys.domains import QQ
 
-from nnft_sym.densities import Gaussian, Uniform
+from nnft_sym.densities import Gaussian, Laplace, Rademacher, Uniform
 from nnft_sym.density import Density
 from nnft_sym.exact_matrices import number_field
 from nnft_sym.group import Group, signed_permutation
@@ -122,8 +123,8 @@ def symmetry_group(
     Parameters
     ----------
     density : Density, sequence of Density, or sympy.Expr
-        One density, or independent ones for θ_1 ... θ_m (all Gaussian or all uniform), or log P, up
-        to a constant, as a polynomial in the variables.
+        One density, or independent ones of one kind for θ_1 ... θ_m (Gaussian, uniform, Laplace or
+        Rademacher), or log P, up to a constant, as a polynomial in the variables.
     variables : sequence of sympy.Symbol, optional
         θ_1 ... θ_m, needed with an expression.
 
@@ -135,7 +136,7 @@ def symmetry_group(
     Raises
     ------
     NotDerivedError
-        If log P is neither a polynomial nor uniform on a box.
+        If log P is no polynomial, and densities are not of one of these kinds.
 
     Examples
     --------
@@ -172,10 +173,12 @@ def symmetry_group(
     if all(isinstance(event, Gaussian) and not event.is_point_mass for event in events):
         pairs = zip(events, names, strict=True)
         return _of_polynomial(sp.Add(*(event.log_density(x) for event, x in pairs)), names)
-    if all(isinstance(event, Uniform) and not event.is_point_mass for event in events):
-        return _of_box([event for event in events if isinstance(event, Uniform)], names)
+    alike = len({type(event) for event in events}) == 1
+    if alike and type(events[0]) in CORNERED and not any(e.is_point_mass for e in events):
+        return _of_polytope(events, names)
     raise NotDerivedError(
-        expected="independent Gaussian or independent uniform densities, or a polynomial log P",
+        expected="independent densities of one kind (Gaussian, uniform, Laplace, Rademacher), or a "
+        "polynomial log P",
         came=", ".join(sorted({type(event).__name__ for event in events})),
         remedy="write log P as a polynomial in the parameters if it is one",
     )
@@ -266,16 +269,25 @@ def _holds(row: Equation, vector: Mapping[int, Any], domain: Any) -> bool:
     return not sum(parts, start=domain.zero)
 
 
-def _of_box(events: Sequence[Uniform], names: tuple[sp.Symbol, ...]) -> SymmetryGroup:
-    """A box has finitely many linear symmetries: its Lie algebra is 0.
+CORNERED: Mapping[type[Density], Callable[[Any], tuple[sp.Expr, sp.Expr]]] = MappingProxyType(
+    {
+        Uniform: lambda event: (event.high + event.low, event.high - event.low),
+        Laplace: lambda event: (event.mean, event.scale),
+        Rademacher: lambda _: (sp.S.Zero, sp.S.One),
+    }
+)
+"""Centre and width of densities whose product has polytopes as level sets, or atoms."""
 
-    A signed permutation keeps it if it keeps Σ_i [(centre_i - θ_i)² marked by width]: the box is
-    described by one monomial for each centre and width.
+
+def _of_polytope(events: Sequence[Density], names: tuple[sp.Symbol, ...]) -> SymmetryGroup:
+    """A polytope that spans R^m has finitely many linear symmetries: the Lie algebra is 0.
+
+    Signed permutations have to keep every centre and width: they are those of a polynomial with
+    one monomial for each.
     """
-    widths = [sp.expand((event.high - event.low) ** 2) for event in events]
-    centres = [sp.expand(event.high + event.low) for event in events]
     terms: dict[Powers, Any] = {}
-    for i, (width, centre) in enumerate(zip(widths, centres, strict=True)):
+    for i, event in enumerate(events):
+        centre, width = map(sp.expand, CORNERED[type(event)](event))
         unit = tuple(int(i == j) for j in range(len(events)))
         terms[tuple(2 * p for p in unit)] = width
         if centre != 0:

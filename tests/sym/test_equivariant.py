@@ -211,3 +211,12 @@ def test_which_activations_are_equivariant(group, activation):
     point = rng.normal(size=(rho.dimension, 50))
     apart = max(float(abs(f(g @ point) - g @ f(point)).max()) for g in elements)
     assert (apart < 1e-12) is (activation in KEPT[group])
+
+
+def test_affine_in_disguise_is_not_called_curved():
+    hidden = nn.Activation.of("z + max(z, 0) - (z + abs(z))/2")
+    verdict = nn.preserves(hidden, nn.defining(nn.SO(3)))
+    assert verdict.holds is not False
+    if verdict.holds is None:
+        with pytest.raises(NotDerivedError):
+            bool(verdict)

@@ -108,6 +108,12 @@ def test_boxes():
     assert nn.symmetry_group([box] * 3).dimension == 0
 
 
+def test_other_densities_with_corners():
+    assert nn.symmetry_group([nn.Laplace(0, "b")] * 3).finite_order == 48
+    assert nn.symmetry_group([nn.Laplace("m", 1)] * 2 + [nn.Laplace(0, 2)]).finite_order == 4
+    assert nn.symmetry_group([nn.Rademacher()] * 3).finite_order == 48
+
+
 def test_many_variables_without_enumeration():
     names = sp.symbols("t1:9")
     assert nn.symmetry_group(-sum(x**4 for x in names), names).finite_order == 2**8 * 40320
@@ -136,8 +142,10 @@ def test_bad_input_is_named():
         nn.symmetry_group(-sp.Abs(x), [x])
     with pytest.raises(NotDerivedError, match="exact"):
         nn.symmetry_group(-0.5 * x**2, [x])
-    with pytest.raises(NotDerivedError, match="Laplace"):
-        nn.symmetry_group([nn.Laplace(0, 1)] * 2)
+    with pytest.raises(NotDerivedError, match="came Ball"):
+        nn.symmetry_group([nn.Ball(2, 1)])
+    with pytest.raises(NotDerivedError, match="came Gaussian, Laplace"):
+        nn.symmetry_group([nn.Laplace(0, 1), nn.Gaussian(0, 1)])
 
 
 def test_display():
