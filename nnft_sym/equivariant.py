@@ -19,6 +19,7 @@ from sympy.polys.matrices import DomainMatrix
 
 from nnft_sym.exact_matrices import add_multiple
 from nnft_sym.language.errors import NotDerivedError, SpecificationError
+from nnft_sym.mathml import Written
 from nnft_sym.null_spaces import Equation, null_space
 from nnft_sym.orbits import orbit_vectors
 from nnft_sym.projections import fixed_vectors
@@ -35,7 +36,7 @@ Method = Literal["auto", "exact", "numeric"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class EquivariantBasis:
+class EquivariantBasis(Written):
     """A basis B_1 ... B_k of the linear maps that commute with a group.
 
     Parameters
@@ -151,9 +152,6 @@ class EquivariantBasis:
         if self.is_exact and max(self.shape) <= LARGEST_PRINTED:
             line += rf",\quad W = {sp.latex(self.pattern)}"
         return line
-
-    def _repr_latex_(self) -> str:
-        return f"$\\displaystyle {self.latex()}$"
 
     def __repr__(self) -> str:
         how = "exact" if self.is_exact else f"residual {self.residual:.1e}"

@@ -22,6 +22,7 @@ from nnft_sym.formulas import from_sympy
 from nnft_sym.kernels import kernel
 from nnft_sym.language import Expression
 from nnft_sym.language.errors import SpecificationError
+from nnft_sym.language.markup import Shown, Table
 from nnft_sym.preservation import preserves
 from nnft_sym.representations import Representation
 
@@ -29,7 +30,7 @@ __all__ = ["EquivariantNetwork", "equivariant_network"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class EquivariantNetwork:
+class EquivariantNetwork(Shown):
     """A random network f with f(ρ_in(g)x) = ρ_out(g) f(x) in every draw.
 
     Parameters
@@ -73,6 +74,24 @@ class EquivariantNetwork:
                 came=f"{(self.sigma_w, self.sigma_b, self.sigma_v)} and {self.channels}",
                 remedy="give standard deviations and a number of channels",
             )
+
+    def _table(self) -> Table:
+        sides = (self.rho_in, self.rho_hidden, self.rho_out)
+        return Table(
+            title=f"Random networks equivariant under {self.rho_in.group.name}",
+            rows=(
+                ("representations", " -> ".join(f"{rho.name} ({rho.dimension})" for rho in sides)),
+                ("channels", str(self.channels)),
+                ("activation", self.activation.name),
+                *((name, f"{getattr(self, name):g}") for name in ("sigma_w", "sigma_b", "sigma_v")),
+            ),
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"EquivariantNetwork({self.rho_in.name} -> {self.channels} x {self.rho_hidden.name} -> "
+            f"{self.rho_out.name} of {self.rho_in.group.name}, {self.activation.name})"
+        )
 
     @cached_property
     def maps_in(self) -> NDArray[np.float64]:

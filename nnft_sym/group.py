@@ -19,6 +19,7 @@ from sympy.polys.matrices import DomainMatrix
 
 from nnft_sym.exact_matrices import Span, add_multiple, exact_matrix, matrix_key, number_field
 from nnft_sym.language.errors import NotDerivedError, SpecificationError
+from nnft_sym.mathml import Written
 from nnft_sym.transformations import AffineMap, Term, VectorField
 
 __all__ = ["Group"]
@@ -45,7 +46,7 @@ class Step:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Group:
+class Group(Written):
     """A group of transformations of R^n, given by exact generators.
 
     Parameters
@@ -293,11 +294,8 @@ class Group:
         generators = f"{len(self.fields)} fields, {len(self.finite)} finite generators"
         return f"Group({self.name} on R^{self.dimension}: {generators})"
 
-    def _repr_latex_(self) -> str:
-        return f"$\\displaystyle {self.in_latex()}$"
-
-    def in_latex(self, most: int = 3) -> str:
-        """The group with its first generators, as LaTeX."""
+    def _written(self, most: int = 3) -> str:
+        """The group with its first generators."""
         lines = [rf"{self.latex} \curvearrowright \mathbb{{R}}^{{{self.dimension}}}"]
         for title, generators in ((r"\mathfrak{g}", self.fields), ("G", self.finite)):
             if generators:

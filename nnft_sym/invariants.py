@@ -18,6 +18,7 @@ from sympy.polys.rings import PolyElement, PolyRing
 from nnft_sym.exact_matrices import add_multiple, exact_matrix, number_field
 from nnft_sym.group import Group
 from nnft_sym.language.errors import NotDerivedError, SpecificationError
+from nnft_sym.mathml import Written
 from nnft_sym.null_spaces import Equation, null_space
 from nnft_sym.representations import Representation
 from nnft_sym.transformations import AffineMap, VectorField
@@ -29,7 +30,7 @@ Powers = tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class InvariantDensities:
+class InvariantDensities(Written):
     """The polynomial log-densities of bounded degree that a group leaves invariant.
 
     Parameters
@@ -85,9 +86,6 @@ class InvariantDensities:
             return rf"\text{{no polynomial }}\log P\text{{ is invariant under }}{self.group.latex}"
         polynomial = "" if self.log_density == 0 else sp.latex(self.log_density) + "+"
         return rf"\log P(\theta) = {polynomial}\text{{const}}"
-
-    def _repr_latex_(self) -> str:
-        return f"$\\displaystyle {self.latex()}$"
 
 
 def invariant_densities(

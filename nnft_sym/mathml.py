@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
-__all__ = ["Formula", "aligned", "formulas_html", "mathml"]
+__all__ = ["Formula", "Written", "aligned", "formulas_html", "mathml"]
 
 _BLANK, _SPACE = "&#x000A0;", "&#x02004;"
 """A blank between words, and one that MathJax does not look up in a table of entities."""
@@ -42,6 +43,21 @@ def aligned(lines: Iterable[str]) -> str:
     """
     body = r" \\ ".join(f"& {line}" for line in lines)
     return rf"$\displaystyle \begin{{aligned}} {body} \end{{aligned}}$"
+
+
+class Written:
+    """A record that shows itself by one formula, ``latex()``."""
+
+    latex: Any
+
+    def _written(self) -> str:
+        return str(self.latex())
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self._written()}$"
+
+    def _repr_html_(self) -> str:
+        return formulas_html([self._written()])
 
 
 @dataclass(frozen=True)

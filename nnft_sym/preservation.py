@@ -15,6 +15,7 @@ from sympy.polys.matrices import DomainMatrix
 
 from nnft_sym.activations import VARIANCE, Activation, Z
 from nnft_sym.language.errors import NotDerivedError
+from nnft_sym.language.markup import Shown, Table
 from nnft_sym.representations import Representation
 
 __all__ = ["Preservation", "preserves"]
@@ -27,7 +28,7 @@ TOLERANCE = sp.Float("1e-20")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Preservation:
+class Preservation(Shown):
     """Whether an activation on each component commutes with a representation, and why.
 
     Parameters
@@ -48,8 +49,11 @@ class Preservation:
             )
         return self.holds
 
-    def _repr_latex_(self) -> str:
-        return rf"$\text{{{self.holds}: {self.reason}}}$"
+    def _table(self) -> Table:
+        return Table(
+            title="Does the activation preserve equivariance?",
+            rows=(("holds", str(self.holds)), ("reason", self.reason)),
+        )
 
 
 def preserves(activation: Any, rho: Representation) -> Preservation:

@@ -14,11 +14,12 @@ from sympy.polys.matrices import DomainMatrix
 from nnft_sym.exact_matrices import direct_sum, exact_matrix, inverse, kronecker, matrix_key
 from nnft_sym.group import MOST_ELEMENTS, Group, Step
 from nnft_sym.language.errors import SpecificationError
+from nnft_sym.mathml import Written
 
 __all__ = ["Representation", "defining", "regular", "trivial"]
 
 
-class Representation:
+class Representation(Written):
     """A linear representation ρ of a group, by the matrices of its generators.
 
     ρ([A, B]) = [ρ(A), ρ(B)] on the Lie algebra, ρ(gh) = ρ(g)ρ(h) on the discrete part, and
@@ -284,9 +285,6 @@ class Representation:
                 if matrices:
                     line += rf",\quad {symbol} \mapsto {sp.latex(matrices[0])}"
         return line
-
-    def _repr_latex_(self) -> str:
-        return f"$\\displaystyle {self.latex()}$"
 
 
 def defining(group: Group) -> Representation:

@@ -22,6 +22,7 @@ from nnft_sym.exact_matrices import number_field
 from nnft_sym.group import Group, signed_permutation
 from nnft_sym.groups import MatrixGroup
 from nnft_sym.language.errors import NotDerivedError, SpecificationError
+from nnft_sym.mathml import Written
 from nnft_sym.null_spaces import Equation, null_space
 from nnft_sym.signed_search import signed_symmetries
 from nnft_sym.vectors import vector
@@ -32,7 +33,7 @@ Powers = tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class SymmetryGroup:
+class SymmetryGroup(Written):
     """The largest subgroup of GL(m) found to keep a density of m parameters.
 
     Parameters
@@ -98,6 +99,13 @@ class SymmetryGroup:
             dimension=len(self.variables),
         )
 
+    def __repr__(self) -> str:
+        names = ", ".join(map(str, self.variables))
+        return (
+            f"SymmetryGroup(of P({names}): dimension {self.dimension}, "
+            f"{self.finite_order} signed permutations)"
+        )
+
     def latex(self) -> str:
         """The Lie algebra and the finite part, with matrices where they are small."""
         name = self.name
@@ -107,9 +115,6 @@ class SymmetryGroup:
             line += r",\ \mathfrak{g} = \langle " + ", ".join(map(sp.latex, self.algebra))
             line += r" \rangle"
         return line + rf",\quad |G \cap B_{{{len(self.variables)}}}| = {self.finite_order}"
-
-    def _repr_latex_(self) -> str:
-        return f"$\\displaystyle {self.latex()}$"
 
 
 def symmetry_group(

@@ -12,6 +12,7 @@ from sympy.polys.matrices import DomainMatrix
 
 from nnft_sym.exact_matrices import exact_matrix, inverse, number_field
 from nnft_sym.language.errors import SpecificationError
+from nnft_sym.mathml import Written
 from nnft_sym.vectors import inputs
 
 __all__ = ["AffineMap", "VectorField"]
@@ -21,7 +22,7 @@ Term = tuple[int, tuple[int, ...]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class VectorField:
+class VectorField(Written):
     """An infinitesimal transformation x → x + ε v(x) of R^n with polynomial components.
 
     v = Σ_i v_i(x) ∂/∂x_i
@@ -169,9 +170,6 @@ class VectorField:
             components=tuple((transformation.matrix * sp.Matrix(values)).applyfunc(sp.expand))
         )
 
-    def _repr_latex_(self) -> str:
-        return f"$\\displaystyle {self.latex()}$"
-
     def latex(self) -> str:
         """The field as a derivation, Σ v_i ∂_i."""
         partials = [
@@ -182,7 +180,7 @@ class VectorField:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AffineMap:
+class AffineMap(Written):
     """A finite transformation x → G x + t of R^n with an inverse.
 
     Parameters
@@ -254,8 +252,9 @@ class AffineMap:
         inverted = self._inverse.to_Matrix()
         return AffineMap(matrix=inverted, shift=-inverted * self.shift)
 
-    def _repr_latex_(self) -> str:
-        return f"$\\displaystyle {self.latex()}$"
+    def __repr__(self) -> str:
+        shift = "" if self.is_linear else f" + {list(self.shift)}"
+        return f"AffineMap({self.matrix.tolist()} x{shift})"
 
     def latex(self) -> str:
         """The map as x ↦ G x + t."""

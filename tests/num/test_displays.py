@@ -107,7 +107,20 @@ def examples():
     one = {"N": 2, "sigma_w": 1.0, "sigma_v": 1.0}
     acted = nm.check_action(cos, [0.0], networks=4096, rng=0, params=one)
     flat = dict(sigma_w=1.0, sigma_b=0.0, sigma_v=1.0, N=2)
+    cyclic = nn.Zn(3)
+    regular = nn.regular(cyclic)
     found = [
+        cyclic,
+        regular,
+        cyclic.finite[0],
+        nn.SO(2).fields[0],
+        nn.equivariant_basis(regular, regular),
+        nn.EquivariantNetwork(
+            rho_in=regular, rho_hidden=regular, rho_out=regular, activation=nn.ReLU()
+        ),
+        nn.invariant_densities(cyclic, regular, degree=2),
+        nn.preserves(nn.ReLU(), regular),
+        nn.symmetry_group([nn.Gaussian(0, 1), nn.Gaussian(0, 1)]),
         action,
         at,
         acted,
