@@ -30,7 +30,13 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     "nnft_num": {
         "Sampling and estimating": ("front", "estimating"),
         "Confrontation": ("checking", "chi_squares", "fieldchecks", "verdicts"),
-        "Actions of samples": ("action_checks", "coupling_estimates", "local_fits"),
+        "Actions of samples": (
+            "action_checks",
+            "action_records",
+            "coupling_estimates",
+            "local_fits",
+            "local_flows",
+        ),
         "Sweeps over widths and parameters": ("scaling", "slopes", "scans"),
         "Figures": ("figures", "kernel_figures"),
         "Tangent kernels of sampled networks": ("tangents", "tangent_estimates", "tangent_sweeps"),
