@@ -25,9 +25,9 @@ from .kernel_figures import plot_angles as plot_angles
 from .kernel_figures import plot_heat_map as plot_heat_map
 from .local_fits import LocalFit as LocalFit
 from .local_fits import local_fit as local_fit
+from .local_flows import LocalFlow as LocalFlow
+from .local_flows import local_flow as local_flow
 from .plans import Plan as Plan
-from .running_couplings import RunningFit as RunningFit
-from .running_couplings import running_coupling as running_coupling
 from .runs import Provenance as Provenance
 from .scaling import Sweep as Sweep
 from .scaling import sweep as sweep

@@ -605,15 +605,13 @@ def test_the_flow_of_a_local_coupling_of_relu(d):
     """λ ∝ Λ^-(d+4) without bias, within 3.5 standard errors; with bias it is not."""
     X = np.random.default_rng(d).uniform(0.2, 1.0, size=(2, d))
     flat = dict(sigma_w=1.0, sigma_b=0.0, sigma_v=1.0, N=4)
-    run = nm.running_coupling(
-        nn.relu_net(), X, [1.5, 3.0, 6.0], networks=100_000, rng=d, params=flat
-    )
+    run = nm.local_flow(nn.relu_net(), X, [1.5, 3.0, 6.0], networks=100_000, rng=d, params=flat)
     assert run.claimed == pytest.approx(-(d + 4), abs=1e-9)
     assert run.verdict == "agree", str(run)
     assert abs(run.pull) < 3.5
     assert 0.001 < run.error < 0.06
     assert len(run.to_dataframe()) == 3
-    biased = nm.running_coupling(
+    biased = nm.local_flow(
         nn.relu_net(),
         X,
         [1.5, 3.0],
@@ -625,7 +623,7 @@ def test_the_flow_of_a_local_coupling_of_relu(d):
     assert abs(biased.pull) < 3.5
     assert abs(biased.slope + d + 4) > 5 * biased.error
     with pytest.raises(nn.SpecificationError, match="ascending"):
-        nm.running_coupling(nn.relu_net(), X, [2.0, 1.0], **flat)
+        nm.local_flow(nn.relu_net(), X, [2.0, 1.0], **flat)
 
 
 def test_local_fits_that_cannot_be_had_are_refused():

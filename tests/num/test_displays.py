@@ -41,10 +41,10 @@ NUMERICAL = {
     "Evaluation",
     "KernelMatrices",
     "LocalFit",
+    "LocalFlow",
     "MehlerSeries",
     "Plan",
     "Provenance",
-    "RunningFit",
     "Source",
     "TangentEstimate",
     "TangentSweep",
@@ -128,7 +128,7 @@ def examples():
         action.couplings[6].amplitudes[0].diagram,
         nm.couplings(estimate),
         nm.local_fit(nn.relu_net(), [0.5, 1.0], 2.0, networks=100_000, rng=0, params=flat),
-        nm.running_coupling(
+        nm.local_flow(
             nn.relu_net(), [0.5], [2.0, 4.0], networks=10_000, rng=0, route="readout", params=flat
         ),
         nn.Erf(),

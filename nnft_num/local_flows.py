@@ -24,11 +24,11 @@ from nnft_sym.language.errors import SpecificationError
 from nnft_sym.language.markup import Cell, Judged, Shown, Table
 from nnft_sym.networks import Network
 
-__all__ = ["RunningFit", "running_coupling"]
+__all__ = ["LocalFlow", "local_flow"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class RunningFit(Shown):
+class LocalFlow(Shown):
     """λ at several cutoffs, each from a sample of its own, and d log|λ| / d log Λ.
 
     Parameters
@@ -144,10 +144,10 @@ class RunningFit(Shown):
         return self._table().text
 
     def __repr__(self) -> str:
-        return f"RunningFit({self.network}: {self.verdict}; {len(self.fits)} cutoffs)"
+        return f"LocalFlow({self.network}: {self.verdict}; {len(self.fits)} cutoffs)"
 
 
-def running_coupling(
+def local_flow(
     net: Network,
     X: ArrayLike,
     cutoffs: Sequence[float],
@@ -162,7 +162,7 @@ def running_coupling(
     progress: bool | None = None,
     params: Mapping[str, Any] | None = None,
     **values: Any,
-) -> RunningFit:
+) -> LocalFlow:
     """Measure how a local coupling runs with the cutoff.
 
     λ(Λ) is fitted to sampled four-point functions at fixed points, weights and convention being
@@ -187,7 +187,7 @@ def running_coupling(
 
     Returns
     -------
-    RunningFit
+    LocalFlow
 
     Raises
     ------
@@ -201,8 +201,8 @@ def running_coupling(
     Examples
     --------
     >>> import nnft_sym as nn
-    >>> run = running_coupling(nn.relu_net(), [0.5, 1.0], [2.0, 8.0], networks=10**5, rng=0,
-    ...                        route="readout", sigma_w=1, sigma_b=0, sigma_v=1, N=4)
+    >>> run = local_flow(nn.relu_net(), [0.5, 1.0], [2.0, 8.0], networks=10**5, rng=0,
+    ...                  route="readout", sigma_w=1, sigma_b=0, sigma_v=1, N=4)
     >>> str(run.verdict), round(run.claimed, 6), run.error < 0.1
     ('agree', -5.0, True)
     """
@@ -246,7 +246,7 @@ def running_coupling(
     slope, claimed = (
         float((weights * centred) @ np.log(np.abs(own)) / spread) for own in (sampled, exact)
     )
-    return RunningFit(
+    return LocalFlow(
         network=net.name,
         fits=fits,
         slope=slope,
