@@ -35,16 +35,10 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         "Confrontation": ("checking", "chi_squares", "fieldchecks", "verdicts"),
         "Actions of samples": (
             "action_checks",
-<<<<<<< HEAD
-            "coupling_estimates",
-            "local_fits",
-            "running_couplings",
-=======
             "action_records",
             "coupling_estimates",
             "local_fits",
             "local_flows",
->>>>>>> action6
         ),
         "Sweeps over widths and parameters": ("scaling", "slopes", "scans"),
         "Symmetries of samples": ("equivariant_samples",),
