@@ -138,8 +138,7 @@ class EquivariantNetwork(Shown):
         """The kernel G_aibj = E[f_i(x_a) f_j(x_b)], exact at every N.
 
         G = σ_v²/m Σ_k B_k E[φ(z(x_a)) φ(z(x_b))ᵀ] B_kᵀ, where z is a Gaussian field; it obeys
-        G(gx, gy) = ρ_out(g) G(x, y) ρ_out(g)ᵀ where ρ_in is orthogonal, as each draw is
-        equivariant.
+        G(gx, gy) = ρ_out(g) G(x, y) ρ_out(g)ᵀ, as each draw is equivariant.
 
         Parameters
         ----------

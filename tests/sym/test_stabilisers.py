@@ -52,6 +52,7 @@ CASES = {
     "determinant": (-(W.det() ** 2), 6, 64),
     "odd": (-sum(x**4 for x in w) + w[0] ** 3 * w[1], 0, 16),
     "cycle": (-sum(x**4 for x in w) + sum(w[i] ** 2 * w[(i + 1) % 4] for i in range(4)), 0, 4),
+    "one entry alone": (-(w[0] ** 2), 11, 96),
     "irrational": (-(w[0] ** 2) - sp.sqrt(2) * w[1] ** 2 - w[2] ** 4 - w[3] ** 4, 1, 32),
 }
 
