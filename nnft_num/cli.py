@@ -163,7 +163,8 @@ def derive(what: str, order: int | None, as_json: bool, out: Path | None) -> Non
 
         spec = read_spec(what)
         orders = spec.derive.orders if order is None else (order,)
-        records = derivation_records(spec.networks, spec.derive.quantities, orders)
+        quantities = spec.derive.quantities
+        records = derivation_records(spec.networks, quantities, orders, values=as_json)
         _put(to_json(records) if as_json else derivation_text(records), out)
         return
     from nnft_num.spec_networks import activation_of
@@ -220,7 +221,7 @@ def table(spec: Path | None, activations: tuple[str, ...], as_json: bool, out: P
         entries = tuple(NetworkSpec(network=n, points=None, parameters={}) for n in nets.values())
     else:
         entries = read_spec(spec).networks
-    records = derivation_records(entries, ("kernel",), ())
+    records = derivation_records(entries, ("kernel",), (), values=as_json)
     _put(to_json(records) if as_json else _kernels(records), out)
 
 

@@ -132,16 +132,32 @@ def _order_record(order: OrderReport) -> dict[str, Any]:
 
 
 def derivation_records(
-    networks: Iterable[NetworkSpec], quantities: Sequence[str], orders: Sequence[int]
+    networks: Iterable[NetworkSpec],
+    quantities: Sequence[str],
+    orders: Sequence[int],
+    *,
+    values: bool = True,
 ) -> list[dict[str, Any]]:
-    """Quantities of networks as plain data; what is not derived says why."""
+    """Quantities of networks as plain data; what is not derived says why.
+
+    Parameters
+    ----------
+    networks : iterable of NetworkSpec
+        With points and values of parameters, if any.
+    quantities : sequence of str
+        Some of kernel, ntk and cumulant.
+    orders : sequence of int
+        Orders of the cumulants.
+    values : bool
+        Whether to evaluate them where points and all parameters are given.
+    """
     return [
         {
             "network": entry.network.name,
             "source": entry.network.source,
             "parameters": entry.network.parameters,
             "quantities": [
-                _quantity_record(entry, name, order, derive)
+                _quantity_record(entry if values else None, name, order, derive)
                 for name, order, derive in _wanted(entry.network, quantities, orders)
             ],
         }
@@ -162,7 +178,7 @@ def _wanted(
 
 
 def _quantity_record(
-    entry: NetworkSpec, name: str, order: int, derive: Callable[[], Correlator]
+    entry: NetworkSpec | None, name: str, order: int, derive: Callable[[], Correlator]
 ) -> dict[str, Any]:
     record: dict[str, Any] = {"quantity": name, "order": order}
     try:
@@ -176,6 +192,8 @@ def _quantity_record(
         }
     except NO_ANSWER as reason:
         return record | {"not_derived": str(reason)}
+    if entry is None:
+        return record
     several = sorted(set(entry.axes) & set(correlator.parameters))
     if several:
         return record | {"not_evaluated": f"several values of {', '.join(several)}"}

@@ -151,7 +151,7 @@ class TangentSweep(Published):
     @property
     def cites(self) -> tuple[Any, ...]:
         """What the comparisons rest on."""
-        return ("J18, H92", *self.formulas, *self.reports, *self.estimates)
+        return ("H92", *self.formulas, *self.reports, *self.estimates)
 
     @property
     def subject(self) -> str:

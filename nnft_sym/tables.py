@@ -80,7 +80,7 @@ class ActivationTable:
     def cites(self) -> tuple[Any, ...]:
         """What the rows rest on."""
         rows = ((row.activation, row.criticality or "") for row in self.rows)
-        return ("J18", *(part for row in rows for part in row))
+        return ("J18 theorem 1", *(part for row in rows for part in row))
 
     def latex(self, path: str | Path | None = None) -> str:
         """Return a booktabs tabular to input in a paper, and write it to ``path`` if given.

@@ -121,7 +121,7 @@ def ntk(net: Network, *, parametrisation: Parametrisation = "ntk") -> Correlator
         networks=(net,),
         terms=terms,
         limitation=Exactness.exact() if net.depth == 1 else Exactness.truncated(1),
-        source="J18, PDLT chapter 8" if standard else "J18",
+        source="J18 theorem 1, PDLT chapter 8" if standard else "J18 theorem 1",
         derivation=_derivation(net, standard),
     )
 

@@ -77,6 +77,18 @@ def test_sources_of_activations_can_be_cited():
         assert all(reference.key in bibliography() for reference in references(source)), name
 
 
+@pytest.mark.parametrize("name", catalogue())
+def test_every_formula_names_a_work_and_a_place_in_it(name):
+    arguments = {"LeakyReLU": (0.5,), "Monomial": (3,)}
+    net = nn.shallow(catalogue()[name](*arguments.get(name, ())))
+    for formula in (nn.kernel(net), nn.cumulant(net, 4), nn.ntk(net)):
+        own = references(formula.source)
+        assert any(reference.place for reference in own), formula
+        found = cite(formula)
+        assert {reference.key for reference in own} <= set(found.keys)
+        assert set(cite(net.layers[0].activation).keys) <= set(found.keys)
+
+
 def test_bibtex_of_an_answer_is_that_of_its_keys():
     found = cite("M66", nn.erf_net())
     assert found.keys == ("M66", "W96", "HMS20")
