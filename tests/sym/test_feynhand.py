@@ -44,9 +44,9 @@ def document(S):
 def test_long_equations_are_broken_where_a_line_may_end():
     S = nn.action(nn.erf_net(), 2)
     for line in S.latex().splitlines():
-        rows = line.split(r"\\")
+        inner = line.removeprefix(r"\begin{aligned}").removesuffix(r"\end{aligned}")
+        rows = [row.strip().removeprefix("& ") for row in inner.split(r"\\")]
         assert all(width_of(row) <= LINE for row in rows)
-        assert len(rows) > 1 or width_of(line) <= LINE
     short = S.couplings[4].amplitudes[0].latex()
     joined = " ".join(S.couplings[4].latex().replace(r"\\ & \qquad\qquad{} \times ", "").split())
     assert " ".join(short.split()) in joined  # nothing is lost
