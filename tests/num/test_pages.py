@@ -36,7 +36,7 @@ def sweep():
 @pytest.fixture(scope="module")
 def deep():
     return nm.sweep(
-        nn.mlp("erf(z)", depth=2), [0.5], (1, 2, 4), networks=2000, rng=0, sigma_w=1, sigma_b=0
+        nn.mlp("erf(z)", depth=2), [0.5], (1, 2, 4, 8), networks=2000, rng=0, sigma_w=1, sigma_b=0
     )
 
 
