@@ -62,6 +62,10 @@ from .literature import relu_net as relu_net
 from .literature import scalar_field_net as scalar_field_net
 from .networks import Network as Network
 from .recursions import fixed_points as fixed_points
+from .representations import Representation as Representation
+from .representations import defining as defining
+from .representations import regular as regular
+from .representations import trivial as trivial
 from .tables import activation_table as activation_table
 from .tangent import ntk as ntk
 from .tensors import SymmetricTensor as SymmetricTensor

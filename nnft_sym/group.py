@@ -6,7 +6,7 @@ closure of both is verified on construction, everything else is derived.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -25,6 +25,23 @@ __all__ = ["Group"]
 
 MOST_ELEMENTS = 10_000
 """Elements up to which a finite group is walked unless more are asked for."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Step:
+    """An element met on a walk: generator times the element met at place ``parent``.
+
+    Parameters
+    ----------
+    element : DomainMatrix
+        Its action on (x, 1).
+    generator, parent : int
+        How it was reached; -1 for the identity.
+    """
+
+    element: DomainMatrix
+    generator: int = -1
+    parent: int = -1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,11 +213,12 @@ class Group:
         NotDerivedError
             If generators are no signed permutations and 10 000 elements do not exhaust the group.
         """
-        if not self.fields and all(g.is_linear for g in self.finite):
+        self.require_discrete()
+        if all(g.is_linear for g in self.finite):
             permutations = [signed_permutation(g.matrix) for g in self.finite]
             if permutations and None not in permutations:
                 return int(PermutationGroup([Permutation(p) for p in permutations]).order())
-        return sum(1 for _ in self._walk(MOST_ELEMENTS))
+        return sum(1 for _ in self.steps())
 
     def elements(self, bound: int = MOST_ELEMENTS) -> tuple[AffineMap, ...]:
         """All elements of a finite group, the identity first.
@@ -217,24 +235,28 @@ class Group:
         NotDerivedError
             If the bound does not exhaust the group.
         """
-        return tuple(_from_homogeneous(element) for element in self._walk(bound))
+        self.require_discrete()
+        return tuple(_from_homogeneous(step.element) for step in self.steps(bound))
 
-    def _walk(self, bound: int) -> Iterator[DomainMatrix]:
+    def steps(self, bound: int = MOST_ELEMENTS) -> Iterator[Step]:
+        """Walk over what the finite generators generate, each element once."""
+        one, *generators = self.homogeneous
+        return walk(one, generators, bound, self.name)
+
+    def require_discrete(self) -> None:
+        """Raise unless the group has no Lie algebra."""
         if self.fields:
             raise SpecificationError(
                 expected="a finite group",
                 came=f"{self.name} with {len(self.fields)} generators of a Lie algebra",
                 remedy="sample its elements instead",
             )
-        _, *generators = DomainMatrix.unify(
-            exact_matrix(sp.eye(self.dimension + 1)),
-            *(exact_matrix(_homogeneous(g)) for g in self.finite),
-        )
+
+    @cached_property
+    def homogeneous(self) -> tuple[DomainMatrix, ...]:
+        """The identity and the finite generators as matrices acting on (x, 1), over one field."""
         one = exact_matrix(sp.eye(self.dimension + 1))
-        if generators:
-            one = one.convert_to(generators[0].domain)
-        for element, _ in walk(one, generators, bound, self.name):
-            yield element
+        return tuple(one.unify(*(exact_matrix(_homogeneous(g)) for g in self.finite)))
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.in_latex()}$"
@@ -264,30 +286,27 @@ def _commutator(v: Mapping[Term, Any], w: Mapping[Term, Any]) -> dict[Term, Any]
 
 
 def walk(
-    one: DomainMatrix, generators: list[DomainMatrix], bound: int, name: str
-) -> Iterator[tuple[DomainMatrix, tuple[int, ...]]]:
-    """Walk over a finite matrix group: every element once, with a word in the generators."""
+    one: DomainMatrix, generators: Sequence[DomainMatrix], bound: int, name: str
+) -> Iterator[Step]:
+    """Walk over the group that matrices generate, each element once, the identity first."""
     seen = {matrix_key(one)}
-    frontier: list[tuple[DomainMatrix, tuple[int, ...]]] = [(one, ())]
-    yield one, ()
-    while frontier:
-        fresh = []
-        for element, word in frontier:
-            for index, generator in enumerate(generators):
-                product = generator * element
-                key = matrix_key(product)
-                if key in seen:
-                    continue
-                if len(seen) >= bound:
-                    raise NotDerivedError(
-                        expected=f"a group of at most {bound} elements to walk over",
-                        came=f"{name}, which has more",
-                        remedy="raise the bound, or use what needs the generators alone",
-                    )
-                seen.add(key)
-                fresh.append((product, (index, *word)))
-                yield fresh[-1]
-        frontier = fresh
+    reached = [one]
+    yield Step(element=one)
+    for parent, element in enumerate(reached):
+        for index, generator in enumerate(generators):
+            product = generator * element
+            key = matrix_key(product)
+            if key in seen:
+                continue
+            if len(reached) >= bound:
+                raise NotDerivedError(
+                    expected=f"a group of at most {bound} elements to walk over",
+                    came=f"{name}, which has more",
+                    remedy="raise the bound, or use what needs the generators alone",
+                )
+            seen.add(key)
+            reached.append(product)
+            yield Step(element=product, generator=index, parent=parent)
 
 
 def signed_permutation(matrix: sp.ImmutableMatrix) -> list[int] | None:
