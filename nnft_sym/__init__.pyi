@@ -18,6 +18,8 @@ from .architectures import neurons as neurons
 from .architectures import shallow as shallow
 from .correlators import Correlator as Correlator
 from .cumulants import cumulant as cumulant
+from .deformations import Deformed as Deformed
+from .deformations import Unspecified as Unspecified
 from .densities import Ball as Ball
 from .densities import Gaussian as Gaussian
 from .densities import Laplace as Laplace
@@ -66,6 +68,8 @@ from .representations import Representation as Representation
 from .representations import defining as defining
 from .representations import regular as regular
 from .representations import trivial as trivial
+from .symmetries import Symmetry as Symmetry
+from .symmetries import symmetry as symmetry
 from .tables import activation_table as activation_table
 from .tangent import ntk as ntk
 from .tensors import SymmetricTensor as SymmetricTensor

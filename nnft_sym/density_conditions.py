@@ -215,9 +215,12 @@ def _carried(
     B = action.matrix.extract(target, source)
     shift = [action.shift[k] for k in target]
     first, second = here[0].density, there[0].density
-    if source == target and (B - sp.SparseMatrix.eye(len(source))).is_zero_matrix:
-        if not any(shift):
-            return []
+    if (
+        source == target
+        and (B - sp.SparseMatrix.eye(len(source))).is_zero_matrix
+        and not any(shift)
+    ):
+        return []
     if type(first) is not type(second) or len(source) != len(target):
         return [_never(f"{first} is carried to {second}")]
     if isinstance(first, (Deformed, Unspecified)):

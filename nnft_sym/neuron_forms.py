@@ -15,9 +15,10 @@ from nnft_sym.activations import VARIANCE, Z
 from nnft_sym.density import Density
 from nnft_sym.language.errors import SpecificationError
 from nnft_sym.networks import Dense, Network, Neurons
+from nnft_sym.requirements import evenness
 from nnft_sym.vectors import Vector
 
-__all__ = ["Coordinate", "Neuron", "Wave", "first_neuron", "has_even_readout", "parity"]
+__all__ = ["Coordinate", "Neuron", "Wave", "first_neuron", "parity"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +148,8 @@ def first_neuron(net: Network, dimension: int) -> Neuron:
         )
     layer = net.layers[0]
     above = net.layers[1] if net.depth > 1 else None
-    even = above.weight.is_even if isinstance(above, Dense) else has_even_readout(net)
+    outgoing = (above.weight,) if isinstance(above, Dense) else net.readout.weights
+    even = evenness(outgoing) == sp.true
     if isinstance(layer, Neurons):
         events = [
             (names if density.dimension > 1 else (name,), density)
@@ -188,11 +190,6 @@ def first_neuron(net: Network, dimension: int) -> Neuron:
         is_scale_free=scale_free,
         even_readout=even,
     )
-
-
-def has_even_readout(net: Network) -> bool:
-    """Whether the readout of one neuron has an even density, over all outputs together."""
-    return all(weight.is_even for weight in net.readout.weights)
 
 
 def parity(expression: sp.Expr, symbols: tuple[sp.Symbol, ...]) -> int | None:

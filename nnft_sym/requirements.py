@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
+from nnft_sym.deformations import MatrixDensity
 from nnft_sym.densities import Gaussian, Laplace, Rademacher, Uniform
 from nnft_sym.density import Density
 
@@ -65,14 +66,16 @@ def vanishing(expression: sp.Expr) -> sp.Basic:
 
 
 def evenness(densities: Iterable[Density]) -> sp.Basic:
-    """Return the condition that all densities are even.
+    """Return the condition that all densities of entries or rows are even, each for itself.
+
+    A density of a whole matrix does not allow the signs of single neurons to change.
 
     Examples
     --------
     >>> evenness([Gaussian("mu", 1), Uniform(-1, 1)])
     Eq(mu, 0)
     """
-    odd = [density for density in densities if not density.is_even]
+    odd = [d for d in densities if isinstance(d, MatrixDensity) or not d.is_even]
     if not all(isinstance(density, SYMMETRIC_FAMILIES) for density in odd):
         return sp.false
     return sp.And(*(vanishing(density.moment(1)) for density in odd))
