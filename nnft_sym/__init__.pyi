@@ -18,6 +18,8 @@ from .architectures import neurons as neurons
 from .architectures import shallow as shallow
 from .correlators import Correlator as Correlator
 from .cumulants import cumulant as cumulant
+from .defects import InvarianceDefect as InvarianceDefect
+from .defects import invariance_defect as invariance_defect
 from .deformations import Deformed as Deformed
 from .deformations import Unspecified as Unspecified
 from .densities import Ball as Ball

@@ -240,7 +240,7 @@ def _carried(
         return deformed_conditions(first, part, columns, with_base=True)
     if _is_smooth(here[0]):
         return _polynomial(_map_residual(here, B, shift), here)
-    if isinstance(first, ISOTROPIC):
+    if isinstance(first, ISOTROPIC) and isinstance(second, ISOTROPIC):
         turned = (B * B.T - sp.SparseMatrix.eye(len(target))).applyfunc(sp.expand)
         if not turned.is_zero_matrix or any(shift):
             return [_never(f"{first} is kept by rotations and reflections only")]

@@ -43,6 +43,22 @@ class ActingGenerator:
         return isinstance(self.map, VectorField)
 
     @property
+    def is_affine(self) -> bool:
+        """Whether it is x → Gx + t or v(x) = Ax + t."""
+        return isinstance(self.map, AffineMap) or self.map.is_affine
+
+    @property
+    def matrix(self) -> sp.ImmutableMatrix:
+        """G or A."""
+        return self.map.matrix
+
+    @property
+    def shift(self) -> tuple[sp.Expr, ...]:
+        """The components of t."""
+        assert self.map.shift is not None
+        return tuple(self.map.shift)
+
+    @property
     def name(self) -> str:
         """The label as plain text, v_1."""
         return self.label.replace("{", "").replace("}", "")
@@ -55,13 +71,13 @@ class ActingGenerator:
     def element(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         """Rows of points moved by the generator, along a flow for the time 2 arctan(1/2)."""
         if isinstance(self.map, AffineMap):
-            matrix = np.array(self.map.matrix.tolist(), dtype=float)
-            return np.asarray(X @ matrix.T + np.array(self.map.shift, dtype=float).ravel())
+            matrix = np.array(self.matrix.tolist(), dtype=float)
+            return np.asarray(X @ matrix.T + np.array(self.shift, dtype=float))
         n = self.map.dimension
         if self.map.is_affine:
             whole = np.zeros((n + 1, n + 1))
-            whole[:n, :n] = np.array(self.map.matrix.tolist(), dtype=float)
-            whole[:n, n] = np.array(self.map.shift, dtype=float).ravel()
+            whole[:n, :n] = np.array(self.matrix.tolist(), dtype=float)
+            whole[:n, n] = np.array(self.shift, dtype=float)
             moved = expm(FLOW_TIME * whole)
             return np.asarray(X @ moved[:n, :n].T + moved[:n, n])
         velocity = sp.lambdify(list(self.map.coordinates), list(self.map.components), "numpy")

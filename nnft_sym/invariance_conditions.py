@@ -132,7 +132,7 @@ def _assumptions(net: Network, neuron: Neuron) -> list[tuple[Neuron, tuple[Requi
 def _neuron_ways(
     neuron: Neuron, action: ParameterAction, extra: tuple[Requirement, ...]
 ) -> list[Way]:
-    candidates = [(action, ())]
+    candidates: list[tuple[ParameterAction, tuple[str, ...]]] = [(action, ())]
     if action.infinitesimal and neuron.is_scale_free:
         candidates.append((action.unscaled(), (r"h(x;\lambda\theta) = h(x;\theta)",)))
     if not action.infinitesimal and neuron.reflects:
@@ -216,9 +216,9 @@ def _readout_action(
     generator: ActingGenerator, outputs: int, biased: list[bool]
 ) -> ParameterAction | None:
     """The action on (a_1 ... a_D, those c_j that are there); None if it needs one that is not."""
-    if generator.is_flow and not generator.map.is_affine:
+    if not generator.is_affine:
         return None
-    R, t = generator.map.matrix, generator.map.shift
+    R, t = generator.matrix, generator.shift
     there = [j for j in range(outputs) if biased[j]]
     for j in range(outputs):
         if not biased[j] and (t[j] != 0 or any(R[j, k] != 0 for k in there)):

@@ -18,7 +18,7 @@ from nnft_sym.networks import Dense, Network, Neurons
 from nnft_sym.requirements import evenness
 from nnft_sym.vectors import Vector
 
-__all__ = ["Coordinate", "Neuron", "Wave", "first_neuron", "parity"]
+__all__ = ["Coordinate", "Neuron", "Wave", "first_neuron", "parity", "polynomial_cores"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +161,7 @@ def first_neuron(net: Network, dimension: int) -> Neuron:
         return Neuron(
             inputs=tuple(layer.inputs),
             coordinates=coordinates,
-            cores=tuple(dict.fromkeys(_cores(layer.expression, symbols))),
+            cores=tuple(dict.fromkeys(polynomial_cores(layer.expression, symbols))),
             expression=layer.expression,
             parity=parity(layer.expression, tuple(c.symbol for c in coordinates)),
             is_scale_free=_is_scale_free(layer.expression, tuple(c.symbol for c in coordinates)),
@@ -175,7 +175,8 @@ def first_neuron(net: Network, dimension: int) -> Neuron:
         offset = sp.Symbol("b", real=True)
         events.append(((offset,), layer.bias))
         field += offset
-    cores, phi = (field,), layer.activation.expression
+    cores: tuple[sp.Expr, ...] = (field,)
+    phi = layer.activation.expression
     sign, scale_free = parity(phi, (Z,)), _is_scale_free(phi, (Z,))
     if layer.activation.is_normalised:
         square = layer.weight.moment(2) * sp.Add(*(xi**2 for xi in x)) / dimension
@@ -215,18 +216,27 @@ def _coordinates(events: list[tuple[tuple[sp.Symbol, ...], Density]]) -> tuple[C
     )
 
 
-def _cores(expression: sp.Expr, symbols: tuple[sp.Symbol, ...]) -> list[sp.Expr]:
-    """The largest polynomials in the symbols that an expression is built from."""
+def polynomial_cores(expression: sp.Basic, symbols: tuple[sp.Symbol, ...]) -> list[sp.Expr]:
+    """The largest polynomials in the symbols that an expression is built from.
+
+    Examples
+    --------
+    >>> x, y = sp.symbols("x y")
+    >>> polynomial_cores(sp.exp(x + y) * sp.sqrt(x**2 + 1), (x, y))
+    [x + y, x**2 + 1]
+    """
     if not expression.has(*symbols):
         return []
-    if expression.is_polynomial(*symbols):
+    if isinstance(expression, sp.Expr) and expression.is_polynomial(*symbols):
         return [expression]
     if not isinstance(expression, (sp.Add, sp.Mul)):
-        return [core for argument in expression.args for core in _cores(argument, symbols)]
+        return [
+            core for argument in expression.args for core in polynomial_cores(argument, symbols)
+        ]
     whole = [a for a in expression.args if a.is_polynomial(*symbols)]
     rest = [a for a in expression.args if not a.is_polynomial(*symbols)]
-    cores = _cores(expression.func(*whole), symbols)
-    return cores + [core for argument in rest for core in _cores(argument, symbols)]
+    cores = polynomial_cores(expression.func(*whole), symbols)
+    return cores + [core for argument in rest for core in polynomial_cores(argument, symbols)]
 
 
 def _is_scale_free(expression: sp.Expr, symbols: tuple[sp.Symbol, ...]) -> bool:

@@ -95,7 +95,7 @@ def absorbed(neuron: Neuron, generator: Generator) -> ParameterAction | None:
     [1, 0]])
     """
     flow = isinstance(generator, VectorField)
-    if flow:
+    if isinstance(generator, VectorField):
         moved = [_derivative(s, neuron.inputs, generator.components) for s in neuron.cores]
     else:
         image = dict(zip(neuron.inputs, generator(neuron.inputs), strict=True))

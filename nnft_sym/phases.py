@@ -53,7 +53,7 @@ def flatness(neuron: Neuron, wave: Wave) -> sp.Basic:
     if neuron.even_readout:
         step = 2 * step
     turns = is_integer(step * length / (2 * sp.pi))
-    if turns == sp.true or wave.offset is None or not _is_mirrored(neuron, wave):
+    if turns == sp.true or wave.offset is None or not _is_mirrored(neuron, wave, wave.offset):
         return turns
     own = neuron.coordinates[wave.phase].event
     even = evenness(c.density for c in neuron.coordinates if c.event != own)
@@ -86,11 +86,11 @@ def is_integer(number: sp.Expr) -> sp.Basic:
     return sp.Contains(value, sp.S.Integers)
 
 
-def _is_mirrored(neuron: Neuron, wave: Wave) -> bool:
+def _is_mirrored(neuron: Neuron, wave: Wave, offset: sp.Expr) -> bool:
     """Whether all parameters reversed about the phase -δ/ω leave the neuron as it is."""
     own = neuron.coordinates[wave.phase]
     image = {s: -s for s in neuron.symbols}
-    image[own.symbol] = -own.symbol - 2 * wave.offset / wave.frequency
+    image[own.symbol] = -own.symbol - 2 * offset / wave.frequency
     reflected = neuron.expression.xreplace(image)
     arguments = {f: f.func(sp.expand(f.args[0])) for f in reflected.atoms(sp.sin, sp.cos)}
     return bool(sp.expand(reflected.xreplace(arguments) - neuron.expression) == 0)

@@ -51,7 +51,7 @@ def output_witness(net: Network, generator: ActingGenerator) -> Witness | None:
     >>> output_witness(net, turn).value
     2*M_1111/(15*N)
     """
-    if generator.is_flow and not generator.map.is_affine:
+    if not generator.is_affine:
         return None
     try:
         return _mean(net, generator) or _cumulants(net, generator)
@@ -61,13 +61,13 @@ def output_witness(net: Network, generator: ActingGenerator) -> Witness | None:
 
 def _mean(net: Network, generator: ActingGenerator) -> Witness | None:
     """The change of the mean R E c + t, or of its shift alone, where the rest has no mean."""
-    R, t = sp.Matrix(generator.map.matrix), generator.map.shift
+    R, t = sp.Matrix(generator.matrix), generator.shift
     still = sp.zeros(net.outputs) if generator.is_flow else sp.eye(net.outputs)
     biases = [sp.Integer(0) if c is None else c.moment(1) for c in net.readout.biases]
     if still != R:
         if sign_condition(net) != sp.true and any(w.moment(1) for w in net.readout.weights):
             return None
-        moved = R * sp.Matrix(biases) + t
+        moved = R * sp.Matrix(biases) + sp.Matrix(t)
         change = list(moved if generator.is_flow else moved - sp.Matrix(biases))
     else:
         change = list(t)
@@ -209,7 +209,7 @@ def _tensor(moment: Callable[[Sequence[int]], sp.Expr], outputs: int, order: int
 
 def _change(tensor: Tensor, generator: ActingGenerator, order: int) -> Tensor:
     """Σ_l T_{i_l j} κ_{..j..} of a flow, or R ⊗ ... ⊗ R κ - κ."""
-    entries = sp.SparseMatrix(generator.map.matrix).todok()
+    entries = sp.SparseMatrix(generator.matrix).todok()
     into: dict[int, list[tuple[int, sp.Expr]]] = {}
     for (i, j), value in entries.items():
         into.setdefault(j, []).append((i, value))

@@ -47,7 +47,7 @@ def _field(on: str) -> str:
     if on == "input":
         return (
             r"f(gx;\theta) = f(x;g\theta) \;\Rightarrow\; "
-            r"G^{(n)}(gx_1,\dots,gx_n) = \int d\theta\,P(\theta)\,f(x_1;g\theta)\cdots"
+            r"G^{(n)}(gx_1,\dots,gx_n) = \int d\theta\,P(\theta)\,f(x_1;g\theta)\cdots "
             r"f(x_n;g\theta)"
         )
     return (

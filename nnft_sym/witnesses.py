@@ -167,11 +167,11 @@ def _points(dimension: int, G: Correlator) -> Iterator[NDArray[np.float64]]:
     """Few points on few axes first, where integrals are of few dimensions."""
     for axis in range(dimension):
         yield 0.8 * np.eye(dimension)[[axis]]
-    generic = 0.9 - 0.55 * np.arange(dimension)
+    generic = np.array([0.9 - 0.55 * i for i in range(dimension)])
     if dimension > 1:
         pair = np.zeros((1, dimension))
         pair[0, :2] = generic[:2]
         yield pair
         yield generic[None, :]
     if G.order > 1 and (G.exactness.kind is Kind.EXACT or G.order == 2):
-        yield np.stack([generic, 0.3 + 0.2 * np.arange(dimension) ** 2])
+        yield np.stack([generic, np.array([0.3 + 0.2 * i**2 for i in range(dimension)])])
