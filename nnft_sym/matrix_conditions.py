@@ -60,7 +60,7 @@ def deformed_conditions(
     if action.infinitesimal:
         residual = sp.Add(*(v * sp.diff(log_density, w) for w, v in pairs if v != 0))
         if with_base:
-            residual += len(vectors) * action.matrix.trace()
+            residual += len(vectors) * action.divergence
     else:
         residual = log_density.xreplace(dict(pairs)) - log_density
         if with_base:
@@ -98,7 +98,7 @@ def unspecified_conditions(
             for vector, moved in zip(vectors, images, strict=True)
             for w, v in zip(vector, moved, strict=True)
         ]
-        equation = sp.Eq(sp.Add(*terms) + len(vectors) * action.matrix.trace(), 0)
+        equation = sp.Eq(sp.Add(*terms) + len(vectors) * action.divergence, 0)
         return [Requirement(equation, because)]
     rule = {
         w: v

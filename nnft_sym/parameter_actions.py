@@ -51,6 +51,11 @@ class ParameterAction:
         """
         return tuple(self.matrix * sp.SparseMatrix(list(theta)) + self.shift)
 
+    @property
+    def divergence(self) -> sp.Expr:
+        """The trace term tr T: by how much a flow stretches volumes."""
+        return self.matrix.trace()
+
     def reflected(self) -> ParameterAction:
         """The action followed by θ → -θ."""
         return ParameterAction(
@@ -62,7 +67,7 @@ class ParameterAction:
         n = self.matrix.rows
         return ParameterAction(
             matrix=sp.ImmutableSparseMatrix(
-                self.matrix - sp.SparseMatrix.eye(n) * self.matrix.trace() / n
+                self.matrix - sp.SparseMatrix.eye(n) * self.divergence / n
             ),
             shift=self.shift,
             infinitesimal=self.infinitesimal,

@@ -13,12 +13,15 @@ one law the tensors are those of ±a, whose odd ones vanish.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations_with_replacement, product
 
+import numpy as np
 import sympy as sp
 from sympy.utilities.iterables import multiset_permutations
 
 from nnft_sym.combinatorics import moebius, set_partitions
+from nnft_sym.cumulants import cumulant
 from nnft_sym.density import Density
 from nnft_sym.generators import ActingGenerator
 from nnft_sym.generic_values import generic_values
@@ -26,7 +29,7 @@ from nnft_sym.invariance_conditions import sign_condition
 from nnft_sym.language.errors import NNFTError
 from nnft_sym.networks import Network
 from nnft_sym.point_functions import moment_symbol
-from nnft_sym.witnesses import Witness
+from nnft_sym.witnesses import BEYOND_ERRORS, Witness
 
 __all__ = ["output_witness"]
 
@@ -54,7 +57,8 @@ def output_witness(net: Network, generator: ActingGenerator) -> Witness | None:
     if not generator.is_affine:
         return None
     try:
-        return _mean(net, generator) or _cumulants(net, generator)
+        found = _mean(net, generator) or _cumulants(net, generator)
+        return found or _evaluated_mean(net, generator)
     except NNFTError:
         return None
 
@@ -76,6 +80,32 @@ def _mean(net: Network, generator: ActingGenerator) -> Witness | None:
         if value.xreplace(values) != 0:
             return _witness(generator, (j,), value, values)
     return None
+
+
+def _evaluated_mean(net: Network, generator: ActingGenerator) -> Witness | None:
+    """The change of the mean at one point in numbers, for one hidden layer."""
+    if net.depth > 1:
+        return None
+    values = generic_values(net)
+    X = np.full((1, net.dimension or 1), 0.8)
+    own = {symbol.name: float(value) for symbol, value in values.items()}
+    mean = cumulant(net, 1).evaluate(X, params=own)
+    R = np.array(generator.matrix.tolist(), dtype=float)
+    if not generator.is_flow:
+        R = R - np.eye(net.outputs)
+    change = R @ mean.dense[0] + np.array(generator.shift, dtype=float)
+    error = np.abs(R) @ mean.errors.entries + 1e-14 * np.abs(R) @ np.abs(mean.dense[0])
+    clear = np.abs(change) > BEYOND_ERRORS * error
+    if not np.any(clear):
+        return None
+    j = int(np.argmax(np.where(clear, np.abs(change), 0)))
+    formula = _witness(generator, (j,), sp.Float(change[j], 12), {})
+    return replace(
+        formula,
+        points=(tuple(map(float, X[0])),),
+        error=float(error[j]),
+        parameters={symbol.name: value for symbol, value in values.items()},
+    )
 
 
 def _cumulants(net: Network, generator: ActingGenerator) -> Witness | None:

@@ -62,7 +62,8 @@ def vanishing(expression: sp.Expr) -> sp.Basic:
     if not factors:
         return sp.false
     back = {dummy: symbol for symbol, dummy in positive.items()}
-    return sp.Eq(sp.Mul(*factors).xreplace(back), 0)
+    product = sp.Mul(*factors).xreplace(back)
+    return sp.Eq(-product if product.could_extract_minus_sign() else product, 0)
 
 
 def evenness(densities: Iterable[Density]) -> sp.Basic:

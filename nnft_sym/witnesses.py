@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from nnft_sym.correlators import Correlator
 from nnft_sym.cumulants import cumulant
+from nnft_sym.deformations import MatrixDensity
 from nnft_sym.exactness import Kind
 from nnft_sym.generators import ActingGenerator
 from nnft_sym.generic_values import generic_values
@@ -90,6 +91,8 @@ def input_witness(net: Network, generator: ActingGenerator) -> Witness | None:
     4
     """
     if net.depth > 1 and not all(width.is_Symbol for width in net.widths):
+        return None
+    if any(isinstance(density, MatrixDensity) for density in net.densities):
         return None
     values = {s.name: v for s, v in generic_values(net).items()}
     for number, marginal in _marginals(net):
