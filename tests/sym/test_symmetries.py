@@ -14,7 +14,8 @@ from nnft_sym import density_conditions, invariance_conditions
 from nnft_sym.generators import acting
 from nnft_sym.generic_values import generic_values
 from nnft_sym.language.errors import NNFTError, NotDerivedError, SpecificationError
-from nnft_sym.parameter_actions import ParameterAction
+from nnft_sym.neuron_forms import first_neuron
+from nnft_sym.parameter_actions import ParameterAction, absorbed
 from nnft_sym.tensors import multi_indices
 
 PI = sp.pi
@@ -163,6 +164,37 @@ def test_what_holds_leaves_correlators_alone(name, group):
             assert np.all(np.abs(change) <= 20 * error + 1e-9 * size), (generator.label, G.order)
 
 
+@pytest.mark.parametrize("name", INPUTS)
+def test_what_is_absorbed_in_parameters_moves_the_points(name):
+    """h(gx; θ) = h(x; Bθ + c), flows to second order in a small time, at random x and θ."""
+    neuron = first_neuron(INPUTS[name][0], 2)
+    free = sorted(
+        neuron.expression.free_symbols - set(neuron.inputs) - set(neuron.symbols), key=str
+    )
+    h = sp.lambdify([neuron.inputs, neuron.symbols, free], neuron.expression, ["scipy", "numpy"])
+    rng = np.random.default_rng(3)
+    x, theta = rng.normal(size=2), rng.normal(size=len(neuron.symbols))
+    values, step, absorbed_ones = [0.7] * len(free), 1e-4, 0
+    for group in GROUPS.values():
+        for generator in acting(group, None):
+            action = absorbed(neuron, generator.map)
+            if action is None:
+                continue
+            absorbed_ones += 1
+            image = np.array(action.applied(list(theta)), dtype=float)
+            A = np.array(generator.matrix.tolist(), dtype=float)
+            moved = A @ x + np.array(generator.shift, dtype=float)
+            if not generator.is_flow:
+                assert h(moved, theta, values) == pytest.approx(h(x, image, values), rel=1e-12)
+                continue
+            left, right = (
+                h(x + step * moved, theta, values) - h(x - step * moved, theta, values),
+                h(x, theta + step * image, values) - h(x, theta - step * image, values),
+            )
+            assert left == pytest.approx(right, rel=1e-5, abs=1e-11)
+    assert absorbed_ones >= 4
+
+
 @pytest.mark.parametrize(("name", "group"), cells(OUTPUTS))
 def test_verdicts_on_outputs(name, group):
     """Every verdict of the grid; what fails has a defect that the cumulants have too."""
@@ -220,6 +252,12 @@ def test_phases_on_an_interval_keep_translations_at_their_periods(
     period = 2 * PI / 2 ** (even_weight + even_readout)
     found = nn.symmetry(cos(length, weight=weight, readout=readout), nn.Translations(1))
     assert found.holds == (length / period).is_integer
+    if found.holds:
+        net = cos(length, weight=weight, readout=readout)
+        for order in (1, 2, 4):
+            G = nn.cumulant(net, order)
+            here, there = (G.tensor([[0.3 + t], [-0.8 + t]], N=2) for t in (0.0, 0.7))
+            assert np.allclose(here, there, rtol=1e-10, atol=1e-12)
 
 
 def test_phases_are_conditions_on_their_length():
