@@ -2,6 +2,7 @@ from .checking import OrderReport as OrderReport
 from .checking import Report as Report
 from .checking import confront as confront
 from .compiling import compile_plan as compile_plan
+from .equivariant_samples import sample_equivariant as sample_equivariant
 from .estimating import Estimate as Estimate
 from .executing import LostWorkWarning as LostWorkWarning
 from .front import NNFTError as NNFTError

@@ -29,6 +29,11 @@ from .densities import Rademacher as Rademacher
 from .densities import Sphere as Sphere
 from .densities import Uniform as Uniform
 from .density import Density as Density
+from .equivariant import EquivariantBasis as EquivariantBasis
+from .equivariant import bias_basis as bias_basis
+from .equivariant import equivariant_basis as equivariant_basis
+from .equivariant_networks import EquivariantNetwork as EquivariantNetwork
+from .equivariant_networks import equivariant_network as equivariant_network
 from .exactness import Exactness as Exactness
 from .expectation.mehler import MehlerSeries as MehlerSeries
 from .groups import SL as SL
@@ -50,6 +55,9 @@ from .groups import Translations as Translations
 from .groups import U as U
 from .groups import VectorField as VectorField
 from .groups import Zn as Zn
+from .invariants import InvariantDensities as InvariantDensities
+from .invariants import invariant_densities as invariant_densities
+from .invariants import molien_series as molien_series
 from .joint import KernelMatrices as KernelMatrices
 from .joint import kernel_matrices as kernel_matrices
 from .kernels import kernel as kernel
@@ -65,11 +73,15 @@ from .literature import gauss_net as gauss_net
 from .literature import relu_net as relu_net
 from .literature import scalar_field_net as scalar_field_net
 from .networks import Network as Network
+from .preservation import Preservation as Preservation
+from .preservation import preserves as preserves
 from .recursions import fixed_points as fixed_points
 from .representations import Representation as Representation
 from .representations import defining as defining
 from .representations import regular as regular
 from .representations import trivial as trivial
+from .stabilisers import SymmetryGroup as SymmetryGroup
+from .stabilisers import symmetry_group as symmetry_group
 from .symmetries import Symmetry as Symmetry
 from .symmetries import symmetry as symmetry
 from .tables import activation_table as activation_table

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import sympy as sp
 from sympy.polys.constructor import construct_domain
 from sympy.polys.domains import QQ
@@ -25,6 +26,7 @@ __all__ = [
     "kronecker",
     "matrix_key",
     "number_field",
+    "read_matrix",
 ]
 
 Row = dict[Any, Any]
@@ -58,18 +60,35 @@ def number_field(numbers: Iterable[Any]) -> tuple[Domain, list[Any]]:
     )
 
 
+def read_matrix(matrix: Any) -> sp.ImmutableMatrix:
+    """Return a matrix (nested lists, an array, sympy) of numbers; texts are not read.
+
+    Raises
+    ------
+    SpecificationError
+        If it is no rectangle of numbers.
+    """
+    if isinstance(matrix, sp.MatrixBase):
+        return sp.ImmutableMatrix(matrix)
+    try:
+        entries = np.array(matrix, dtype=object)
+        rows = [[sp.sympify(entry, strict=True) for entry in row] for row in entries]
+        if entries.ndim == 2:
+            return sp.ImmutableMatrix(rows)
+    except (TypeError, ValueError):  # ragged, a number, or what sympy does not know
+        pass
+    raise SpecificationError(
+        expected="a matrix of numbers",
+        came=repr(matrix),
+        remedy="give rows of equal length, as nested lists or a sympy Matrix",
+    )
+
+
 def exact_matrix(matrix: Any) -> DomainMatrix:
-    """Return a matrix (nested lists, numpy integers, sympy) as an exact sparse one."""
+    """Return a matrix as an exact sparse one."""
     if isinstance(matrix, DomainMatrix):
         return matrix
-    try:
-        dense = sp.Matrix(matrix)
-    except (TypeError, ValueError, sp.SympifyError) as error:
-        raise SpecificationError(
-            expected="a matrix of numbers",
-            came=f"{matrix!r}",
-            remedy="give nested lists or a sympy Matrix",
-        ) from error
+    dense = read_matrix(matrix)
     places = sorted(dense.todok())
     domain, elements = number_field(dense[place] for place in places)
     rows: dict[int, Row] = {}
@@ -141,17 +160,23 @@ class Span:
 
     def __init__(self, vectors: Sequence[Mapping[Any, Any]], one: Any) -> None:
         self._rows: dict[Any, tuple[Row, Row]] = {}
-        self.dependent: int | None = None
-        for index, vector in enumerate(vectors):
-            rest, combination = self._reduce(vector)
-            if not rest:
-                self.dependent = index
-                return
-            lead = min(rest)
-            scale = one / rest[lead]
-            combination = {k: -c * scale for k, c in combination.items()}
-            combination[index] = scale
-            self._rows[lead] = ({k: c * scale for k, c in rest.items()}, combination)
+        self._one = one
+        self._count = 0
+        independent = [self.add(vector) for vector in vectors]
+        self.dependent = None if all(independent) else independent.index(False)
+
+    def add(self, vector: Mapping[Any, Any]) -> bool:
+        """Add a vector; return whether it was independent of those before it."""
+        index = self._count
+        self._count += 1
+        rest, taken = self._reduce(vector)
+        if not rest:
+            return False
+        lead = min(rest)
+        scale = self._one / rest[lead]
+        combination = {k: -c * scale for k, c in taken.items()} | {index: scale}
+        self._rows[lead] = ({k: c * scale for k, c in rest.items()}, combination)
+        return True
 
     def _reduce(self, vector: Mapping[Any, Any]) -> tuple[Row, Row]:
         """Return the part outside the span's echelon form, and the combination taken out."""

@@ -166,6 +166,37 @@ class Group:
         found = span.coordinates(dict(zip(candidate.terms, converted, strict=True)))
         return None if found is None else {c: shared.to_sympy(f) for c, f in sorted(found.items())}
 
+    @cached_property
+    def lie_generators(self) -> tuple[int, ...]:
+        """Indices of fields whose repeated commutators give all the others."""
+        domain, _ = self._sparse
+        found = Span((), domain.one)
+        chosen: list[int] = []
+        members: list[dict[int, Any]] = []
+        for index in range(len(self.fields)):
+            if found.coordinates({index: domain.one}) is not None:
+                continue
+            chosen.append(index)
+            fresh = [{index: domain.one}]
+            while fresh:
+                vector = fresh.pop()
+                if found.add(vector):
+                    members.append(vector)
+                    fresh += [self._bracket(vector, other) for other in members]
+        return tuple(chosen)
+
+    def _bracket(self, left: Mapping[int, Any], right: Mapping[int, Any]) -> dict[int, Any]:
+        """[Σ l_a A_a, Σ r_b A_b] in coordinates."""
+        domain, _ = self._sparse
+        total: dict[int, Any] = {}
+        for a, x in left.items():
+            for b, y in right.items():
+                row = self.structure_constants.get((min(a, b), max(a, b)), {})
+                sign = 1 if a < b else -1
+                values = {c: domain.from_sympy(f) for c, f in row.items()}
+                add_multiple(total, values, sign * x * y)
+        return total
+
     @property
     def is_linear(self) -> bool:
         """Whether every generator is x → A x."""
@@ -257,6 +288,10 @@ class Group:
         """The identity and the finite generators as matrices acting on (x, 1), over one field."""
         one = exact_matrix(sp.eye(self.dimension + 1))
         return tuple(one.unify(*(exact_matrix(_homogeneous(g)) for g in self.finite)))
+
+    def __repr__(self) -> str:
+        generators = f"{len(self.fields)} fields, {len(self.finite)} finite generators"
+        return f"Group({self.name} on R^{self.dimension}: {generators})"
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.in_latex()}$"

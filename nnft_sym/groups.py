@@ -435,7 +435,7 @@ def MatrixGroup(
     2
     """
     fields = tuple(VectorField.linear(matrix) for matrix in algebra)
-    maps = tuple(AffineMap(matrix=sp.Matrix(matrix)) for matrix in finite)
+    maps = tuple(AffineMap(matrix=matrix) for matrix in finite)
     sizes = [v.dimension for v in fields] + [g.dimension for g in maps]
     if not sizes and dimension is None:
         raise SpecificationError(

@@ -127,7 +127,8 @@ class Representation:
     def _verify_algebra(self) -> None:
         constants = self.group.structure_constants
         for (a, A), (b, B) in combinations(enumerate(self.exact_algebra), 2):
-            if _combination(constants.get((a, b), {}), self.exact_algebra) != A * B - B * A:
+            expected = _combination(constants.get((a, b), {}), self.exact_algebra)
+            if not _same(A * B - B * A, expected):
                 raise SpecificationError(
                     expected=f"matrices with the commutators of {self.group.name}",
                     came=f"[{a + 1}, {b + 1}] with another value",
@@ -154,7 +155,8 @@ class Representation:
                 expected = _combination(
                     self.group.coordinates_of(v.pushed(g)) or {}, self.exact_algebra
                 )
-                if rho * self.exact_algebra[a] != expected * rho:
+                left, right = expected.unify(rho)
+                if not _same(rho * self.exact_algebra[a], left * right):
                     raise SpecificationError(
                         expected="finite matrices that turn the algebra as in the group",
                         came=f"finite matrix {number + 1}, which turns generator {a + 1} otherwise",
@@ -387,6 +389,12 @@ def _combination(coefficients: Mapping[int, sp.Expr], matrices: Sequence[DomainM
         scalar = exact_matrix(sp.Matrix([[value]]))
         total = DomainMatrix.add(*total.unify(kronecker(scalar, matrices[index])))
     return total
+
+
+def _same(left: DomainMatrix, right: DomainMatrix) -> bool:
+    """Equality, whatever fields the matrices are written over."""
+    left, right = left.unify(right)
+    return bool(left == right)
 
 
 def _pairs(

@@ -10,7 +10,7 @@ from typing import Any
 import sympy as sp
 from sympy.polys.matrices import DomainMatrix
 
-from nnft_sym.exact_matrices import exact_matrix, inverse, number_field
+from nnft_sym.exact_matrices import exact_matrix, inverse, number_field, read_matrix
 from nnft_sym.language.errors import SpecificationError
 from nnft_sym.vectors import inputs
 
@@ -46,7 +46,14 @@ class VectorField:
     components: tuple[sp.Expr, ...]
 
     def __post_init__(self) -> None:
-        components = tuple(sp.sympify(c, strict=True) for c in self.components)
+        try:
+            components = tuple(sp.sympify(c, strict=True) for c in self.components)
+        except sp.SympifyError as error:
+            raise SpecificationError(
+                expected="sympy expressions or numbers as components",
+                came=repr(self.components),
+                remedy="write the components in the symbols of nn.inputs(n)",
+            ) from error
         object.__setattr__(self, "components", components)
         if not components:
             raise SpecificationError(
@@ -57,7 +64,7 @@ class VectorField:
     @classmethod
     def linear(cls, matrix: Any) -> VectorField:
         """v(x) = A x."""
-        exact = sp.ImmutableMatrix(matrix)
+        exact = read_matrix(matrix)
         if exact.rows != exact.cols:
             raise SpecificationError(
                 expected="a square matrix as a generator",
@@ -205,13 +212,13 @@ class AffineMap:
     """
 
     matrix: sp.ImmutableMatrix
-    shift: sp.ImmutableMatrix | None = None
+    shift: Any = None
     _inverse: DomainMatrix = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         exact = exact_matrix(self.matrix)
         object.__setattr__(self, "_inverse", inverse(exact, "an element of a group"))
-        object.__setattr__(self, "matrix", sp.ImmutableMatrix(self.matrix))
+        object.__setattr__(self, "matrix", read_matrix(self.matrix))
         shift = [0] * exact.shape[0] if self.shift is None else list(self.shift)
         if len(shift) != exact.shape[0]:
             raise SpecificationError(
@@ -235,7 +242,6 @@ class AffineMap:
     @property
     def is_linear(self) -> bool:
         """Whether there is no shift."""
-        assert self.shift is not None
         return bool(self.shift.is_zero_matrix)
 
     def __call__(self, point: Sequence[Any]) -> tuple[sp.Expr, ...]:

@@ -63,6 +63,13 @@ def main() -> None:
         "deep erf kernel, depth 5, 20 points",
         lambda: nn.kernel(nn.mlp(nn.Erf(), depth=5)).tensor(points, sigma_w=1.3, sigma_b=0.2),
     )
+    T2, V = nn.defining(nn.Sn(6)) ** 2, nn.defining(nn.SO(3)) ** 3
+    timed("equivariant maps of S_6, T2 -> T2, orbits", lambda: nn.equivariant_basis(T2, T2))
+    timed(
+        "equivariant maps of S_6, T2 -> T2, numeric",
+        lambda: nn.equivariant_basis(T2, T2, method="numeric"),
+    )
+    timed("equivariant maps of SO(3), T3 -> T3, elimination", lambda: nn.equivariant_basis(V, V))
 
 
 if __name__ == "__main__":

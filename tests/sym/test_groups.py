@@ -100,6 +100,7 @@ ORDERS = {
 @pytest.mark.parametrize(("name", "n"), CASES)
 def test_dimension_of_the_algebra_or_order(name, n):
     group = catalogue()[name](n)
+    assert name in DIMENSIONS.keys() | ORDERS.keys(), "state its dimension or order"
     if name in DIMENSIONS:
         assert len(group.fields) == DIMENSIONS[name](n)
     else:
@@ -176,6 +177,13 @@ def test_bad_input_is_named():
         nn.Group(name="?", latex="?", dimension=3, fields=nn.SO(2).fields)
     with pytest.raises(SpecificationError, match="carries generator 1 out"):
         nn.MatrixGroup(name="?", algebra=[sp.diag(1, 0)], finite=[[[0, 1], [1, 0]]])
+    for wrong in ("abc", [["x"]], [[1, 2], [3]], 4, [1, 2]):
+        with pytest.raises(SpecificationError, match="a matrix of numbers"):
+            nn.MatrixGroup(name="?", finite=[wrong])
+        with pytest.raises(SpecificationError, match="a matrix of numbers"):
+            nn.MatrixGroup(name="?", algebra=[wrong])
+    with pytest.raises(SpecificationError, match="expressions or numbers"):
+        nn.VectorField(components=("x_1", 1))
     with pytest.raises(SpecificationError, match="dimension of the trivial group"):
         nn.MatrixGroup(name="?")
     with pytest.raises(SpecificationError, match="acts linearly"):
@@ -207,3 +215,26 @@ def test_displays():
     assert r"\mathrm{SO}(3)" in nn.SO(3)._repr_latex_()
     assert r"\partial_{1}" in nn.Translations(1)._repr_latex_()
     assert r"\mapsto" in nn.Zn(3)._repr_latex_()
+
+
+def test_a_few_commutators_give_the_whole_algebra():
+    """Planes through one axis for SO(n); nothing to gain where commutators vanish."""
+    assert len(nn.SO(5).lie_generators) == 4
+    assert len(nn.Lorentz(4).lie_generators) == 3
+    assert nn.Translations(3).lie_generators == (0, 1, 2)
+    for group in (nn.SU(3), nn.SL(3), nn.Sp(2)):
+        chosen = [dense(group.algebra[k]).ravel() for k in group.lie_generators]
+        n = group.dimension
+        while True:  # closure by matrices
+            rank = np.linalg.matrix_rank(np.array(chosen))
+            squares = [m.reshape(n, n) for m in chosen]
+            chosen += [(a @ b - b @ a).ravel() for a in squares for b in squares]
+            basis = np.linalg.svd(np.array(chosen), full_matrices=False)[2]
+            chosen = list(basis[: np.linalg.matrix_rank(np.array(chosen))])
+            if len(chosen) == rank:
+                break
+        assert rank == len(group.fields)
+
+
+def dense(matrix):
+    return np.array(matrix.tolist(), dtype=float)

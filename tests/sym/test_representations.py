@@ -137,3 +137,21 @@ def test_bad_input_is_named():
 def test_displays():
     assert r"\mathrm{GL}(9)" in (nn.defining(nn.SO(3)) ** 2)._repr_latex_()
     assert r"V \otimes V" in (nn.defining(nn.SO(3)) ** 2)._repr_latex_()
+
+
+def test_irrational_structure_constants():
+    """√2 times the rotations, with a reflection turned by 45°: the trivial matrices still pass."""
+    root = sp.sqrt(2)
+    algebra = [root * A for A in nn.SO(3).algebra]
+    turned = sp.Matrix([[1 / root, 1 / root, 0], [1 / root, -1 / root, 0], [0, 0, 1]])
+    group = nn.MatrixGroup(name="turned", algebra=algebra, finite=[turned])
+    assert group.structure_constants[0, 1] == {2: root}
+    zero, one = sp.zeros(1), sp.eye(1)
+    assert nn.Representation(group, algebra=[zero] * 3, finite=[one]) == nn.trivial(group)
+    V = nn.defining(group)
+    assert nn.Representation(group, algebra=V.algebra, finite=V.finite) == V
+    assert nn.equivariant_basis(V, V).dimension == 1
+
+
+def test_repr_of_a_group_is_short():
+    assert repr(nn.O(3)) == "Group(O(3) on R^3: 3 fields, 1 finite generators)"
