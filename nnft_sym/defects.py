@@ -180,7 +180,7 @@ def invariance_defect(
     >>> from nnft_sym.groups import SO
     >>> net = shallow("tanh(z)", readout=Uniform(-1, 1), outputs=2)
     >>> invariance_defect(net, SO(2), 4, on="output").defects[0].expressions[0, 0, 0, 1]
-    2*M_1234/(15*N)
+    -2*M_1234/(15*N)
     """
     generators = acting_on(net, group, on, representation)
     if on == "input":

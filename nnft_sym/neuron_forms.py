@@ -223,7 +223,7 @@ def polynomial_cores(expression: sp.Basic, symbols: tuple[sp.Symbol, ...]) -> li
     --------
     >>> x, y = sp.symbols("x y")
     >>> polynomial_cores(sp.exp(x + y) * sp.sqrt(x**2 + 1), (x, y))
-    [x + y, x**2 + 1]
+    [x**2 + 1, x + y]
     """
     if not expression.has(*symbols):
         return []

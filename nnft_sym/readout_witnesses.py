@@ -52,7 +52,7 @@ def output_witness(net: Network, generator: ActingGenerator) -> Witness | None:
     >>> net = shallow("tanh(z)", readout=Uniform(-1, 1), outputs=2)
     >>> (turn,) = acting(SO(2), None)
     >>> output_witness(net, turn).value
-    2*M_1111/(15*N)
+    -2*M_1111/(15*N)
     """
     if not generator.is_affine:
         return None
