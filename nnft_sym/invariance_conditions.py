@@ -106,7 +106,9 @@ def input_finding(net: Network, generator: ActingGenerator) -> Finding:
     neuron = first_neuron(net, generator.map.dimension)
     action = absorbed(neuron, generator.map)
     ways: list[Way] = []
-    if action is not None:
+    if not neuron.expression.has(*neuron.inputs):
+        ways.append(Way(requirements=(), redundancies=(r"h(gx;\theta) = h(x;\theta)",)))
+    elif action is not None:
         for assumed, extra in _assumptions(net, neuron):
             ways += _neuron_ways(assumed, action, extra)
     return Finding(

@@ -171,10 +171,13 @@ def _points(dimension: int, G: Correlator) -> Iterator[NDArray[np.float64]]:
     for axis in range(dimension):
         yield 0.8 * np.eye(dimension)[[axis]]
     generic = np.array([0.9 - 0.55 * i for i in range(dimension)])
+    closed = G.exactness.kind is Kind.EXACT
     if dimension > 1:
         pair = np.zeros((1, dimension))
         pair[0, :2] = generic[:2]
         yield pair
+        if G.order == 2 or closed:
+            yield np.concatenate([0.8 * np.eye(dimension)[:1], pair])
         yield generic[None, :]
-    if G.order > 1 and (G.exactness.kind is Kind.EXACT or G.order == 2):
+    if G.order == 2 or (G.order > 1 and closed):
         yield np.stack([generic, np.array([0.3 + 0.2 * i**2 for i in range(dimension)])])
