@@ -31,6 +31,10 @@ from .citations import cite as cite
 from .correlators import Correlator as Correlator
 from .correlators import Evaluation as Evaluation
 from .cumulants import cumulant as cumulant
+from .defects import InvarianceDefect as InvarianceDefect
+from .defects import invariance_defect as invariance_defect
+from .deformations import Deformed as Deformed
+from .deformations import Unspecified as Unspecified
 from .densities import Ball as Ball
 from .densities import Gaussian as Gaussian
 from .densities import Laplace as Laplace
@@ -94,6 +98,8 @@ from .representations import regular as regular
 from .representations import trivial as trivial
 from .stabilisers import SymmetryGroup as SymmetryGroup
 from .stabilisers import symmetry_group as symmetry_group
+from .symmetries import Symmetry as Symmetry
+from .symmetries import symmetry as symmetry
 from .tables import ActivationTable as ActivationTable
 from .tables import activation_table as activation_table
 from .tangent import ntk as ntk
