@@ -9,6 +9,10 @@ from .front import check as check
 from .front import correlators as correlators
 from .front import estimate as estimate
 from .front import sample as sample
+from .optimisers import GD as GD
+from .optimisers import SGD as SGD
+from .optimisers import Adam as Adam
+from .parameter_arrays import Parameters as Parameters
 from .plans import Plan as Plan
 from .runs import Provenance as Provenance
 from .scaling import Sweep as Sweep
@@ -25,5 +29,9 @@ from .tangent_sweeps import sweep_ntk as sweep_ntk
 from .tangents import TangentReport as TangentReport
 from .tangents import check_ntk as check_ntk
 from .tangents import tangent as tangent
+from .training import Trained as Trained
+from .training import Training as Training
+from .training import draw_parameters as draw_parameters
+from .training import train as train
 from .verdicts import Criterion as Criterion
 from .verdicts import Verdict as Verdict

@@ -30,6 +30,7 @@ LOOKS_ACROSS = {
     "nnft_num.slopes",
     "nnft_num.tangent_sweeps",
     "nnft_num.tangents",
+    "nnft_num.training",
     "nnft_num.verdicts",
 }
 
