@@ -9,6 +9,8 @@ from .front import check as check
 from .front import correlators as correlators
 from .front import estimate as estimate
 from .front import sample as sample
+from .group_elements import GroupElement as GroupElement
+from .group_elements import random_elements as random_elements
 from .optimisers import GD as GD
 from .optimisers import SGD as SGD
 from .optimisers import Adam as Adam
@@ -23,6 +25,9 @@ from .store import StorageWarning as StorageWarning
 from .store import load as load
 from .store import merge as merge
 from .store import save as save
+from .symmetry_defects import OrderDefect as OrderDefect
+from .symmetry_testing import SymmetryReport as SymmetryReport
+from .symmetry_testing import symmetry_test as symmetry_test
 from .tangent_estimates import TangentEstimate as TangentEstimate
 from .tangent_sweeps import TangentSweep as TangentSweep
 from .tangent_sweeps import sweep_ntk as sweep_ntk

@@ -206,9 +206,7 @@ def draw_parameters(
 
     Returns
     -------
-
-    Parameters
-    ----------
+    drawn : Parameters
         Blocks ``W_1``, ``b_1``, ..., ``a``, ``c`` by name, networks first.
 
     Raises
