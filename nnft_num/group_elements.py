@@ -32,6 +32,9 @@ __all__ = ["GroupElement", "as_elements", "generators", "random_elements"]
 _WALKED = 2000
 """Order of a finite group up to which its elements are listed."""
 
+_LOGARITHM = 1e-8
+"""Accuracy to which a logarithm has to lie in the Lie algebra."""
+
 _TOLERANCE = 1e-12
 """Relative accuracy of flows of vector fields that are not affine."""
 
@@ -107,17 +110,20 @@ class GroupElement:
                 came="a matrix given ready-made",
                 remedy="give the matrix in the representation that acts",
             )
-        from scipy.linalg import logm
-
         continuous = self.matrix
         for index in reversed(self.word):
             continuous = continuous @ np.linalg.inv(_numbers(self.group.finite[index].matrix))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            logarithm = np.real(logm(continuous)).ravel()
-        basis = np.array([_numbers(matrix).ravel() for matrix in self.group.algebra])
-        found: NDArray[np.float64] = np.linalg.lstsq(basis.T, logarithm, rcond=None)[0]
-        return found
+        basis = np.array([_numbers(matrix).ravel() for matrix in self.group.algebra]).T
+        for logarithm in (_principal, _traceless):
+            target = logarithm(continuous).ravel()
+            found: NDArray[np.float64] = np.linalg.lstsq(basis, target, rcond=None)[0]
+            if np.allclose(basis @ found, target, rtol=0, atol=_LOGARITHM):
+                return found
+        raise NotDerivedError(
+            expected="an element with a logarithm in the Lie algebra of its group",
+            came=f"one of {self.group.name} without",
+            remedy="give elements as matrices in the representation that acts",
+        )
 
     def _flowed(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Apply h, and follow Σ c_a v_a for unit time."""
@@ -357,6 +363,28 @@ def _long(group: Group, generator: np.random.Generator) -> tuple[int, ...]:
     """A random word long enough to reach everywhere in permutations of the coordinates."""
     length = 4 * group.dimension**3
     return tuple(generator.integers(len(group.finite), size=length).tolist())
+
+
+def _principal(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    from scipy.linalg import logm
+
+    with warnings.catch_warnings():
+        # of what it warns about, the span of the Lie algebra is the judge
+        warnings.simplefilter("ignore")
+        found: NDArray[np.float64] = np.real(logm(matrix))
+    return found
+
+
+def _traceless(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Logarithm of a special unitary matrix whose phases add up to zero, in real form."""
+    from scipy.linalg import schur
+
+    m = len(matrix) // 2
+    triangle, vectors = schur(matrix[:m, :m] + 1j * matrix[m:, :m], output="complex")
+    phases = np.angle(np.diag(triangle))
+    phases[0] -= phases.sum()
+    found = (vectors * (1j * phases)) @ vectors.conj().T
+    return np.block([[found.real, -found.imag], [found.imag, found.real]])
 
 
 def _numbers(matrix: Any) -> NDArray[np.float64]:
