@@ -2,6 +2,9 @@ from .checking import OrderReport as OrderReport
 from .checking import Report as Report
 from .checking import confront as confront
 from .compiling import compile_plan as compile_plan
+from .datasets import Images as Images
+from .datasets import fashion_mnist as fashion_mnist
+from .datasets import read_idx as read_idx
 from .estimating import Estimate as Estimate
 from .executing import LostWorkWarning as LostWorkWarning
 from .front import NNFTError as NNFTError

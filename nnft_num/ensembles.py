@@ -27,9 +27,12 @@ from nnft_num.group_elements import GroupElement
 from nnft_num.tangents import tangent
 from nnft_num.training import Training, run_training
 from nnft_sym.networks import Network
-from nnft_sym.tensors import SymmetricTensor, multi_indices
+from nnft_sym.tensors import SymmetricTensor, multi_indices, rank_of
 
 __all__ = ["Ensemble", "Fields", "Kernels", "Observed", "TrainedFields"]
+
+_DENSE = 2**22
+"""Entries of dense tensors worked on at a time."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -256,11 +259,14 @@ def _turned(
     """Apply a matrix to every leg of symmetric tensors, one a column."""
     count = len(matrix)
     unique = multi_indices(order, count)
+    grid = np.indices((count,) * order).reshape(order, -1).T
+    rank = rank_of(grid, count).reshape((count,) * order)
     out = np.empty_like(table)
-    for column in range(table.shape[1]):
-        dense = SymmetricTensor(order, count, table[:, column]).dense
-        for _ in range(order):
-            # the leg that is turned goes last, so that after all turns each is where it was
-            dense = np.tensordot(dense, matrix, axes=(0, 1))
-        out[:, column] = dense[tuple(unique.T)]
+    columns = max(1, _DENSE // len(grid))
+    for start in range(0, table.shape[1], columns):
+        some = slice(start, start + columns)
+        dense = table[:, some][rank]
+        for leg in range(order):
+            dense = np.moveaxis(np.tensordot(matrix, dense, axes=(1, leg)), 0, leg)
+        out[:, some] = dense[tuple(unique.T)]
     return out

@@ -16,7 +16,7 @@ from nnft_num.verdicts import Verdict
 from nnft_sym.language.errors import SpecificationError
 from nnft_sym.tensors import multi_indices
 
-__all__ = ["POWER", "DefectCriterion", "OrderDefect", "tested"]
+__all__ = ["POWER", "DefectCriterion", "OrderDefect", "defects_of"]
 
 POWER = 0.9
 """Probability with which the stated defect would have been seen."""
@@ -152,7 +152,7 @@ class OrderDefect:
         return float((max(self.detectable, self.resolution * largest) / self.scale) ** 2)
 
 
-def tested(
+def defects_of(
     pairs: Sequence[tuple[Observed, Observed]],
     orders: Sequence[int],
     criterion: DefectCriterion,
@@ -188,6 +188,7 @@ def tested(
         errors[order] = np.sqrt(np.sum(differences[order][:, :, 1:] ** 2, axis=2))
         spread = np.abs(differences[order][:, :, 0]) + networks**0.5 * errors[order]
         still[order] = spread <= criterion.rounding * legs
+        heavy[order] &= ~still[order]
         scales[order] = _scale(here.values[order], order, legs, criterion.width)
     moving = {order: ~(heavy[order] | still[order]) for order in orders}
     root = np.sqrt((len(counts) - 1) / weights)

@@ -32,7 +32,7 @@ from nnft_num.estimating import wanted_orders
 from nnft_num.executing import ExecutorLike
 from nnft_num.front import merged
 from nnft_num.group_elements import GroupElement, as_elements, generators, random_elements
-from nnft_num.symmetry_defects import DefectCriterion, OrderDefect, tested
+from nnft_num.symmetry_defects import DefectCriterion, OrderDefect, defects_of
 from nnft_num.training import Training
 from nnft_num.verdicts import Verdict, joined
 from nnft_sym.group import Group
@@ -252,7 +252,7 @@ def symmetry_test(
         width=compile_plan(net).widths(numbers)[-1] if of == "fields" else 1,
         rounding=1e-5 if single else 1e-10,
     )
-    tables, p_value = tested(pairs, wanted, criterion, np.random.default_rng([*key, 2]))
+    tables, p_value = defects_of(pairs, wanted, criterion, np.random.default_rng([*key, 2]))
     counts = pairs[0][0].counts
     return SymmetryReport(
         network=net.name,

@@ -179,10 +179,10 @@ def test_gradients_of_other_neurons_are_those_of_finite_differences(net):
 
 
 def test_fields_start_to_move_by_the_tangent_kernel_of_the_same_network():
-    net, params, targets, *_ = CASES["deep"]
+    net, params, targets, *_ = CASES["shallow"]
     at = np.array([[0.9, 0.2], [-0.3, -1.4]])
     plan, points = compile_tangent(net), np.concatenate([at, X])
-    fields, m = 2 * len(points), 2 * len(at)
+    fields, m = len(points), len(at)
     theta = np.empty((3, plan.statistics(len(points))))
     values = np.array([params[name] for name in plan.parameters], dtype=float)
     fill_tangents(
