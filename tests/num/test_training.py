@@ -261,7 +261,7 @@ def relative(first, second):
 
 OPTIMISERS = {"GD": nm.GD(0.5), "SGD": nm.SGD(0.5, 2), "Adam": nm.Adam(0.05)}
 ROUNDING = 1e-13
-"""Forty steps of some hundred sums each: far above what is measured, 2e-15."""
+"""Forty steps of some hundred sums each: far above what is measured, 1e-15."""
 
 
 def moved_apart(net, params, optimiser, rotation, *, turn_weights=True, rng_there=SEED):
