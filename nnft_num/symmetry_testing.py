@@ -285,9 +285,9 @@ def _elements(
     if not isinstance(elements, int):
         return as_elements(elements, acting)
     found = random_elements(group, elements, np.random.SeedSequence([*key, 1]), size=size)
-    if not group.fields and group.is_finite:
-        found = tuple(element for element in found if element.word)
-    found = (*generators(group), *found)
+    # where all is finite, an empty word is the identity, which moves nothing
+    moving = found if group.fields else tuple(element for element in found if element.word)
+    found = (*generators(group), *moving) or found
     if representation is not None:
         return tuple(element.represented(representation) for element in found)
     return found
