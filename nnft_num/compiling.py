@@ -11,7 +11,7 @@ from typing import Any
 
 import sympy as sp
 
-from nnft_num.plans import FORMAT, Plan
+from nnft_num.plans.plan import FORMAT, Plan
 from nnft_sym.activations import VARIANCE
 from nnft_sym.density import Density
 from nnft_sym.formulas import from_sympy

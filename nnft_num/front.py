@@ -12,13 +12,12 @@ import numpy as np
 import sympy as sp
 from numpy.typing import ArrayLike, NDArray
 
-from nnft_num.checking import Report, confront
 from nnft_num.compiling import compile_plan
-from nnft_num.draws import key_from_rng
-from nnft_num.estimating import Estimate, estimate_of, wanted_orders
-from nnft_num.executing import ExecutorLike
-from nnft_num.given import estimate_given
-from nnft_num.layouts import GROUPS
+from nnft_num.confrontation.checking import Report, confront
+from nnft_num.estimates.estimate import Estimate, estimate_of, wanted_orders
+from nnft_num.estimates.targets import Target
+from nnft_num.given.fields import estimate_given
+from nnft_num.kernels.draws import key_from_rng
 from nnft_num.routes import (
     INDEPENDENT_NEURONS,
     METRIC_CUMULANTS,
@@ -27,10 +26,11 @@ from nnft_num.routes import (
     randomised_rows,
     sobol_route,
 )
-from nnft_num.sampling import new_run, sample_fields, sample_sums
-from nnft_num.sources import Source
-from nnft_num.store import Checkpoints
-from nnft_num.targets import Target
+from nnft_num.runs.executing import ExecutorLike
+from nnft_num.runs.layouts import GROUPS
+from nnft_num.runs.sampling import new_run, sample_fields, sample_sums
+from nnft_num.sources.source import Source
+from nnft_num.storage.store import Checkpoints
 from nnft_sym.correlators import Correlator, Evaluation
 from nnft_sym.cumulants import cumulant
 from nnft_sym.exactness import Kind

@@ -4,9 +4,10 @@ A frozen estimate and a later one are both random, and are compared by pulls,
 
     pull = (frozen - new)/sqrt(frozen error² + new error² + floor²),
 
-with the verdicts of ``nnft_num.checking``; where both come from one seed the pulls are smaller than
-they say.  A frozen theory and a later one differ by rounding and the bounds of their errors, or not
-at all: an entry disagrees where |frozen - new| > frozen error + new error + 1e-11 |largest entry|.
+with the verdicts of ``nnft_num.confrontation.checking``; where both come from one seed the pulls
+are smaller than they say.  A frozen theory and a later one differ by rounding and the bounds of
+their errors, or not at all: an entry disagrees where |frozen - new| > frozen error + new error +
+1e-11 |largest entry|.
 
 A file is JSON with the SHA-256 of what it says: one that was cut short, edited or comes from
 elsewhere is refused.
@@ -27,10 +28,10 @@ from typing import Any, Literal, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from nnft_num.checking import Report, confront
-from nnft_num.estimating import Estimate
-from nnft_num.reading import read_count, read_json, read_list, read_record
-from nnft_num.verdicts import Verdict
+from nnft_num.confrontation.checking import Report, confront
+from nnft_num.confrontation.verdicts import Verdict
+from nnft_num.estimates.estimate import Estimate
+from nnft_num.plans.reading import read_count, read_json, read_list, read_record
 from nnft_sym.correlators import Evaluation
 from nnft_sym.exactness import Exactness
 from nnft_sym.language.errors import NNFTError, SpecificationError, StorageError

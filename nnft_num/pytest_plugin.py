@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from nnft_num.checking import Report
+    from nnft_num.confrontation.checking import Report
     from nnft_num.frozen import Drift
 
 __all__ = ["NNFTCheck", "NNFTFrozen", "NNFTVerdict"]
@@ -357,9 +357,9 @@ def _long(report: Any) -> str:
 
 def _summary(report: Any) -> tuple[str, str, str, str]:
     """What, networks, worst pull and lowest resolution of a report, each if it has it."""
-    from nnft_num import reports
-    from nnft_num.checking import OrderReport
+    from nnft_num.confrontation.checking import OrderReport
     from nnft_num.frozen import Drift
+    from nnft_num.reporting import reports
 
     if isinstance(report, Drift):
         what = f"frozen theory, order {report.order}"

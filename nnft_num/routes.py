@@ -8,26 +8,26 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from nnft_num.cumulant_maps import CumulantMap, FieldMap
-from nnft_num.hidden_rows import (
+from nnft_num.sources.hidden_rows import (
     FUNCTION_ROWS,
     METRIC_ROWS,
     functions_refusal,
     metric_map,
     readout_refusal,
 )
-from nnft_num.neuron_rows import (
+from nnft_num.sources.neuron_rows import (
     NEURON_ROWS,
     neuron_map,
     neurons_refusal,
     sobol_refusal,
     sobol_rows,
 )
-from nnft_num.rows import PARAMETER_ROWS, Rows
+from nnft_num.sources.rows import PARAMETER_ROWS, Rows
+from nnft_num.statistics.cumulant_maps import CumulantMap, FieldMap
 from nnft_sym.language.errors import SpecificationError
 
 if TYPE_CHECKING:
-    from nnft_num.sources import Source
+    from nnft_num.sources.source import Source
 
 __all__ = [
     "ASKED",

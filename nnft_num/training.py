@@ -23,16 +23,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nnft_num.compiling import compile_plan
-from nnft_num.differentiating import compile_tangent
-from nnft_num.draws import key_from_rng
-from nnft_num.estimating import Estimate, estimate_from_fields
-from nnft_num.executing import Calls, ExecutorLike
+from nnft_num.estimates.estimate import Estimate, estimate_from_fields
 from nnft_num.front import merged
-from nnft_num.gradients import TangentPlan
-from nnft_num.optimisers import Optimiser
-from nnft_num.parameter_arrays import Parameters, block_shapes
-from nnft_num.parameter_draws import fill_parameters
-from nnft_num.training_kernels import LOSSES, Task, train_networks
+from nnft_num.kernels.draws import key_from_rng
+from nnft_num.kernels.parameters import fill_parameters
+from nnft_num.kernels.training import LOSSES, Task, train_networks
+from nnft_num.plans.gradients import TangentPlan
+from nnft_num.plans.optimisers import Optimiser
+from nnft_num.plans.parameters import Parameters, block_shapes
+from nnft_num.runs.executing import Calls, ExecutorLike
+from nnft_num.tangents.differentiating import compile_tangent
 from nnft_sym.language.errors import AccuracyError, SpecificationError
 from nnft_sym.networks import Network
 
@@ -299,7 +299,7 @@ def train(
     Examples
     --------
     >>> import nnft_sym as nn
-    >>> from nnft_num.optimisers import GD
+    >>> from nnft_num.plans.optimisers import GD
     >>> X, Y = [[-1.0], [1.0]], [-0.5, 0.5]
     >>> trained = train(nn.erf_net(), (X, Y), optimiser=GD(0.5), steps=200, networks=8, rng=0,
     ...                 N=16, sigma_w=1, sigma_b=0.5, sigma_v=1)

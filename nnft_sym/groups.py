@@ -12,9 +12,9 @@ from typing import Any
 
 import sympy as sp
 
-from nnft_sym.group import Group
+from nnft_sym.group_theory.group import Group
+from nnft_sym.group_theory.transformations import AffineMap, VectorField
 from nnft_sym.language.errors import SpecificationError
-from nnft_sym.transformations import AffineMap, VectorField
 from nnft_sym.vectors import inputs
 
 __all__ = [

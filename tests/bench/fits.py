@@ -1,6 +1,6 @@
 """Coefficients of the vector math: `python tests/bench/fits.py` repeats every fit and prints them.
 
-With ``--tables`` it prints the module ``nnft_num/vectortables.py``.
+With ``--tables`` it prints the module ``nnft_num/machine/tables.py``.
 
 Each is a weighted minimax polynomial P(t), found by iteratively reweighted least squares on
 Chebyshev nodes (C. L. Lawson, 1961) against mpmath, its coefficients then rounded to the precision

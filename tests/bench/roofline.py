@@ -15,13 +15,13 @@ from statistics import median
 import numpy as np
 from workloads import Workload
 
-from nnft_num.halfturns import HALF_TURNS
-from nnft_num.machine import machine_function
-from nnft_num.moments import Accumulator
-from nnft_num.simd import LANES, Code, Variable, f32, i64
-from nnft_num.vectordraws import round_keys
-from nnft_num.vectorfill import FILL_NORMALS, FILL_WORDS, normals_address, words_address
-from nnft_num.vectormath import SINGLE, fma
+from nnft_num.kernels.halfturns import HALF_TURNS
+from nnft_num.machine.compiled import machine_function
+from nnft_num.machine.draws import round_keys
+from nnft_num.machine.fill import FILL_NORMALS, FILL_WORDS, normals_address, words_address
+from nnft_num.machine.functions import SINGLE, fma
+from nnft_num.machine.simd import LANES, Code, Variable, f32, i64
+from nnft_num.statistics.moments import Accumulator
 
 __all__ = ["Rates", "Work", "measured_once", "moments", "works"]
 

@@ -14,7 +14,7 @@ from roofline import Rates, Work, moments, works
 from workloads import OWN, WORKLOADS, Workload
 
 from nnft_num.compiling import compile_plan
-from nnft_num.sampling import sample_fields
+from nnft_num.runs.sampling import sample_fields
 
 RUNS = 7
 SECONDS = 0.015

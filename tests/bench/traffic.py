@@ -13,10 +13,10 @@ import time
 import numpy as np
 
 import nnft_sym as nn
-from nnft_num import sampling
 from nnft_num.compiling import compile_plan
-from nnft_num.sampling import new_run
-from nnft_num.sources import Source
+from nnft_num.runs import sampling
+from nnft_num.runs.sampling import new_run
+from nnft_num.sources.source import Source
 
 NETWORKS = 10**9
 LINE = np.array([-1, -0.6, -0.2, 0.2, 0.6, 1.0])[:, None]

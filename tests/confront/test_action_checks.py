@@ -9,23 +9,23 @@ from scipy.special import ndtr
 
 import nnft_num as nm
 import nnft_sym as nn
-from nnft_num.action_checks import check_action
-from nnft_num.action_densities import action_masses
+from nnft_num.actions.checking import check_action
+from nnft_num.actions.coupling_checks import confront_couplings
+from nnft_num.actions.couplings import couplings
+from nnft_num.actions.densities import action_masses
+from nnft_num.actions.distances import distance
 from nnft_num.compiling import compile_plan
-from nnft_num.conditional_masses import (
+from nnft_num.confrontation.power_laws import fit_power
+from nnft_num.confrontation.verdicts import Criterion
+from nnft_num.estimates.estimate import estimate_from_fields
+from nnft_num.runs.conditional_masses import (
     ConditionalMasses,
     ConditionalSource,
     sample_conditional_masses,
 )
-from nnft_num.coupling_checks import confront_couplings
-from nnft_num.coupling_estimates import couplings
-from nnft_num.distances import distance
-from nnft_num.estimating import estimate_from_fields
-from nnft_num.gaussian_cells import gaussian_masses
-from nnft_num.histograms import Grid, Histogram, HistogramSource, histogram_of_fields
-from nnft_num.power_laws import fit_power
-from nnft_num.sources import Source
-from nnft_num.verdicts import Criterion
+from nnft_num.runs.gaussian_cells import gaussian_masses
+from nnft_num.runs.histograms import Grid, Histogram, HistogramSource, histogram_of_fields
+from nnft_num.sources.source import Source
 from nnft_sym.actions.action import Action
 from nnft_sym.diagrams import contraction
 from nnft_sym.expectation.cells import CellMasses, cell_masses

@@ -12,7 +12,7 @@ from scipy.special import stdtr
 
 import nnft_num as nm
 import nnft_sym as nn
-from nnft_num.checking import confront
+from nnft_num.confrontation.checking import confront
 from nnft_num.front import evaluated
 from nnft_sym.correlators import Evaluation
 from nnft_sym.language.errors import NotDerivedError, SpecificationError

@@ -8,7 +8,7 @@ import sympy as sp
 
 import nnft_num as nm
 import nnft_sym as nn
-from nnft_num.checking import confront
+from nnft_num.confrontation.checking import confront
 from nnft_num.front import evaluated
 
 D = 3

@@ -11,8 +11,9 @@ from scipy import stats
 
 import nnft_num as nm
 import nnft_sym as nn
-from nnft_num import tangent_sweeps, tangents
-from nnft_num.differentiating import compile_tangent
+from nnft_num.tangents import checking as tangents
+from nnft_num.tangents import sweeps as tangent_sweeps
+from nnft_num.tangents.differentiating import compile_tangent
 from nnft_sym.language import parse
 from nnft_sym.language.errors import NotDerivedError, SpecificationError
 from nnft_sym.tensors import SymmetricTensor

@@ -14,7 +14,7 @@ import pytest
 
 import nnft_num as nm
 import nnft_sym as nn
-from nnft_num.datasets import fashion_mnist
+from nnft_num.given.datasets import fashion_mnist
 from nnft_sym.language.errors import SpecificationError
 
 X = np.array([[0.4, -0.9], [1.2, 0.5], [-0.8, 0.3]])

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nnft_num.plans import FORMAT, Plan
+from nnft_num.plans.plan import FORMAT, Plan
 
 
 @dataclass(frozen=True, kw_only=True)

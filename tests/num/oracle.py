@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from nnft_num.draws import normals, uniforms
-from nnft_num.layers import Dense, DrawRecipe
-from nnft_num.plans import Plan
+from nnft_num.kernels.draws import normals, uniforms
+from nnft_num.plans.layers import Dense, DrawRecipe
+from nnft_num.plans.plan import Plan
 from nnft_sym.language import evaluate
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from nnft_num.checking import OrderReport, Report
-from nnft_num.verdicts import Criterion
+from nnft_num.confrontation.checking import OrderReport, Report
+from nnft_num.confrontation.verdicts import Criterion
 from nnft_sym.tensors import SymmetricTensor
 
 

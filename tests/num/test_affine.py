@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnft_num.affine import Affine, read_affine
-from nnft_num.layers import DrawRecipe
+from nnft_num.plans.affine import Affine, read_affine
+from nnft_num.plans.layers import DrawRecipe
 from nnft_sym.language import evaluate, parse
 
 

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nnft_num.checking import confront
-from nnft_num.estimating import estimate_from_fields
-from nnft_num.verdicts import (
+from nnft_num.confrontation.checking import confront
+from nnft_num.confrontation.verdicts import (
     Criterion,
     Verdict,
     gaussian_freedom,
@@ -16,6 +15,7 @@ from nnft_num.verdicts import (
     joined,
     skewness,
 )
+from nnft_num.estimates.estimate import estimate_from_fields
 from nnft_sym.correlators import Evaluation
 from nnft_sym.exactness import Exactness
 from nnft_sym.language.errors import SpecificationError

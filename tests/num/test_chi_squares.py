@@ -7,7 +7,7 @@ import pytest
 
 import nnft_num as nm
 import nnft_sym as nn
-from nnft_num.chi_squares import chi_square
+from nnft_num.confrontation.chi_squares import chi_square
 
 REPEATS = 1000
 

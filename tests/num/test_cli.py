@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner
 
-from nnft_num import mainjob, scaling
-from nnft_num.cli import main
+from nnft_num.commands import mainjob
+from nnft_num.commands.cli import main
+from nnft_num.confrontation import scaling
 
 
 @pytest.fixture

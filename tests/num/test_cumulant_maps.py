@@ -8,11 +8,11 @@ from math import prod
 import numpy as np
 import pytest
 
-from nnft_num.affine import Affine
-from nnft_num.cumulant_maps import FieldMap, MetricMap, NeuronMap, pairings
-from nnft_num.estimating import moments_of_cumulants
-from nnft_num.kstatistics import partitions
-from nnft_num.moments import moments_from_fields
+from nnft_num.estimates.estimate import moments_of_cumulants
+from nnft_num.plans.affine import Affine
+from nnft_num.statistics.cumulant_maps import FieldMap, MetricMap, NeuronMap, pairings
+from nnft_num.statistics.kstatistics import partitions
+from nnft_num.statistics.moments import moments_from_fields
 from nnft_sym.language.errors import SpecificationError
 from nnft_sym.tensors import multi_indices
 
@@ -101,7 +101,8 @@ def test_metric_cumulants_are_unbiased(order):
 
 
 def test_a_missing_pairing_is_caught(monkeypatch):
-    monkeypatch.setattr("nnft_num.cumulant_maps.pairings", lambda order: pairings(order)[:-1])
+    pairings_of = "nnft_num.statistics.cumulant_maps.pairings"
+    monkeypatch.setattr(pairings_of, lambda order: pairings(order)[:-1])
     population = [[1.0, 0.2, 0.5], [0.4, -0.1, 2.0]]
     map_ = MetricMap(points=2, deviations=(1.0,), biases=(0.0,))
     variance = np.var([1.0, 0.4])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import nnft_num as nm
-from nnft_num.datasets import FASHION_VARIABLE
+from nnft_num.given.datasets import FASHION_VARIABLE
 from nnft_sym.language.errors import SpecificationError
 
 CODES = {"u1": 8, "i1": 9, ">i2": 11, ">i4": 12, ">f4": 13, ">f8": 14}

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nnft_num.draws import key_from_rng, normals, philox, uniforms
-from nnft_num.plans import Plan
-from nnft_num.sampling import sample_fields
+from nnft_num.kernels.draws import key_from_rng, normals, philox, uniforms
+from nnft_num.plans.plan import Plan
+from nnft_num.runs.sampling import sample_fields
 from nnft_sym.language.errors import SpecificationError
 from tests.num.example_plans import data, dense, scalar
 

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nnft_num import estimating, kstatistics
-from nnft_num.estimating import Estimate, estimate_from_fields
-from nnft_num.kstatistics import coefficients, k_statistics, partitions
-from nnft_num.moments import moments_from_fields
+from nnft_num.estimates import estimate as estimating
+from nnft_num.estimates.estimate import Estimate, estimate_from_fields
 from nnft_num.routes import find_route
-from nnft_num.sampling import sample_moments
-from nnft_num.sources import Source
+from nnft_num.runs.sampling import sample_moments
+from nnft_num.sources.source import Source
+from nnft_num.statistics import kstatistics
+from nnft_num.statistics.kstatistics import coefficients, k_statistics, partitions
+from nnft_num.statistics.moments import moments_from_fields
 from nnft_sym.language.errors import SpecificationError
 from nnft_sym.tensors import multi_indices
 from tests.num.example_plans import OUTPUTS, Plan, data, dense, scalar, uniform

@@ -18,10 +18,10 @@ from concurrent.futures import ThreadPoolExecutor as Threads
 import numpy as np
 import pytest
 
-from nnft_num import sampling
-from nnft_num.executing import Calls, LostWorkWarning
-from nnft_num.sampling import sample_moments
-from nnft_num.sources import Source
+from nnft_num.runs import sampling
+from nnft_num.runs.executing import Calls, LostWorkWarning
+from nnft_num.runs.sampling import sample_moments
+from nnft_num.sources.source import Source
 from nnft_sym.language.errors import SpecificationError
 from tests.num.example_plans import ERF
 
@@ -154,8 +154,8 @@ def test_mpi_gives_the_same_bits(tmp_path):
             import sys
             import numpy as np
             from mpi4py.futures import MPIPoolExecutor
-            from nnft_num.sampling import sample_moments
-            from nnft_num.sources import Source
+            from nnft_num.runs.sampling import sample_moments
+            from nnft_num.sources.source import Source
 
             if __name__ == "__main__":
                 source = Source.from_json(open(sys.argv[2]).read())

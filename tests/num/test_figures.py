@@ -10,7 +10,7 @@ from scipy import stats
 
 import nnft_num as nm
 import nnft_sym as nn
-from nnft_num.figures import COLOURS, pull_density, pulls_figure, report_figure, svg
+from nnft_num.reporting.figures import COLOURS, pull_density, pulls_figure, report_figure, svg
 from nnft_sym.language.errors import SpecificationError
 from tests.num.synthetic import order_report, report
 

@@ -9,8 +9,8 @@ import pytest
 
 import nnft_num as nm
 import nnft_sym as nn
-from nnft_num.moments import moments_from_fields
-from nnft_num.streaming import moments_of_pieces
+from nnft_num.given.streaming import moments_of_pieces
+from nnft_num.statistics.moments import moments_from_fields
 from nnft_sym.language.errors import NotDerivedError, SpecificationError, StorageError
 
 X = np.array([[-1.0], [0.3], [0.8]])
@@ -63,7 +63,7 @@ def test_arrays_of_other_libraries(fields, wrap):
 def test_files_are_streamed_to_the_same_bits(fields, tmp_path, monkeypatch):
     import h5netcdf
 
-    from nnft_num import fieldfiles
+    from nnft_num.given import files as fieldfiles
 
     monkeypatch.setattr(fieldfiles, "_PIECE_BYTES", 24 * 37)
     np.save(tmp_path / "f.npy", fields)

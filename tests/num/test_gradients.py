@@ -13,12 +13,12 @@ from scipy.special import erf
 
 import nnft_num as nm
 import nnft_sym as nn
-from nnft_num import sampling
-from nnft_num.backpropagation import fill_tangents, tangent_source
-from nnft_num.differentiating import compile_tangent, leaps
-from nnft_num.gradients import TangentPlan
-from nnft_num.sampling import sample_fields, sample_moments
-from nnft_num.tangent_sources import TangentSource
+from nnft_num.kernels.backpropagation import fill_tangents, tangent_source
+from nnft_num.plans.gradients import TangentPlan
+from nnft_num.runs import sampling
+from nnft_num.runs.sampling import sample_fields, sample_moments
+from nnft_num.sources.tangents import TangentSource
+from nnft_num.tangents.differentiating import compile_tangent, leaps
 from nnft_sym.language import LanguageError, evaluate
 from nnft_sym.language.errors import NotDerivedError, SpecificationError
 from tests.num import gradient_oracle as oracle

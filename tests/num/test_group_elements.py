@@ -11,7 +11,7 @@ from scipy.stats import kstest
 
 import nnft_num as nm
 import nnft_sym as nn
-from nnft_num.group_elements import as_elements, generators
+from nnft_num.symmetries.elements import as_elements, generators
 from nnft_sym.groups import catalogue
 from nnft_sym.language.errors import NotDerivedError, SpecificationError
 

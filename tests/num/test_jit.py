@@ -6,9 +6,9 @@ from functools import partial
 import numpy as np
 import pytest
 
-from nnft_num import jit
-from nnft_num.plans import Plan
-from nnft_num.sampling import sample_fields
+from nnft_num.kernels import double as jit
+from nnft_num.plans.plan import Plan
+from nnft_num.runs.sampling import sample_fields
 from nnft_sym.language import FUNCTIONS, evaluate, parse
 from nnft_sym.language.errors import SpecificationError
 from tests.num import oracle

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnft_num.draws import normals, uniforms
-from nnft_num.lanes import EPSILON, NETWORKS, VECTOR, draw, draw_samples, factorise, pivoted
+from nnft_num.kernels.draws import normals, uniforms
+from nnft_num.kernels.lanes import EPSILON, NETWORKS, VECTOR, draw, draw_samples, factorise, pivoted
 
 KEY = (7, 8)
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnft_num.layouts import Layout, segment_size
-from nnft_num.moments import moments_from_fields
-from nnft_num.runs import Provenance, Run, Sums
-from nnft_num.sampling import new_run, sample_fields, sample_moments, sample_sums
-from nnft_num.sources import Source
+from nnft_num.runs.layouts import Layout, segment_size
+from nnft_num.runs.run import Provenance, Run, Sums
+from nnft_num.runs.sampling import new_run, sample_fields, sample_moments, sample_sums
+from nnft_num.sources.source import Source
+from nnft_num.statistics.moments import moments_from_fields
 from nnft_sym.language.errors import SpecificationError
 from tests.num.example_plans import ERF
 

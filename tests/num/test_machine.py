@@ -12,11 +12,14 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from nnft_num import machine, vectordraws, vectorfill, vectormath
-from nnft_num.plans import Plan
-from nnft_num.sampling import sample_fields
-from nnft_num.simd import LANES, Code, f32, i64
-from nnft_num.vectorkernel import VectorKernel
+from nnft_num.kernels.single import VectorKernel
+from nnft_num.machine import compiled as machine
+from nnft_num.machine import draws as vectordraws
+from nnft_num.machine import fill as vectorfill
+from nnft_num.machine import functions as vectormath
+from nnft_num.machine.simd import LANES, Code, f32, i64
+from nnft_num.plans.plan import Plan
+from nnft_num.runs.sampling import sample_fields
 from tests.num.example_plans import ERF, data, dense, scalar
 
 
@@ -124,8 +127,8 @@ def test_threads_meet_one_function(empty_cache):
 SCRIPT = """
 import numpy as np, time
 from tests.num.example_plans import ERF
-from nnft_num import machine
-from nnft_num.sampling import sample_fields
+from nnft_num.machine import compiled as machine
+from nnft_num.runs.sampling import sample_fields
 begin = time.perf_counter()
 fields = sample_fields(ERF.plan, ERF.X, 3, (1, 2), ERF.params)
 print(machine.compilations(), fields.sum().hex(), time.perf_counter() - begin)

@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
-from nnft_num.moments import Accumulator, Moments, group_bounds, moments_from_fields
+from nnft_num.statistics.moments import Accumulator, Moments, group_bounds, moments_from_fields
 from nnft_sym.language.errors import SpecificationError
 from nnft_sym.tensors import multi_indices
 

@@ -11,8 +11,8 @@ import pytest
 
 import nnft_num as nm
 import nnft_sym as nn
-from nnft_num.documents import document_of
-from nnft_num.pages import page_of
+from nnft_num.reporting.documents import document_of
+from nnft_num.reporting.pages import page_of
 from tests.num.test_displays import Balanced
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

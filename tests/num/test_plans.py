@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pytest
 
-from nnft_num.plans import Plan
+from nnft_num.plans.plan import Plan
 from nnft_sym.language.errors import LanguageError, SpecificationError
 from tests.num.example_plans import DEEP, ERF, EXAMPLES, GAUSS, OUTPUTS, SCALAR_FIELD
 

@@ -17,8 +17,8 @@ import pytest
 
 import nnft_num as nm
 import nnft_sym as nn
-from nnft_num.draws import key_from_rng
 from nnft_num.frozen import Drift, compare, freeze, read_frozen, write_frozen
+from nnft_num.kernels.draws import key_from_rng
 from nnft_sym.language.errors import SpecificationError, StorageError
 
 pytest_plugins = ["pytester"]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from nnft_num.reports import latex_cell, latex_text, uncertain
+from nnft_num.reporting.reports import latex_cell, latex_text, uncertain
 from nnft_sym.language.errors import SpecificationError
 from tests.num.synthetic import order_report, report
 

@@ -12,15 +12,15 @@ from scipy.stats import ks_2samp, kstest, norm, t
 
 import nnft_num as nm
 import nnft_sym as nn
-from nnft_num import hidden_rows
 from nnft_num.compiling import compile_plan
-from nnft_num.cumulant_maps import MetricMap
-from nnft_num.draws import key_from_rng
-from nnft_num.estimating import Estimate
+from nnft_num.estimates.estimate import Estimate
 from nnft_num.front import sample
+from nnft_num.kernels.draws import key_from_rng
 from nnft_num.routes import RANDOMISATIONS, find_route
-from nnft_num.sampling import sample_moments
-from nnft_num.sources import Source
+from nnft_num.runs.sampling import sample_moments
+from nnft_num.sources import hidden_rows
+from nnft_num.sources.source import Source
+from nnft_num.statistics.cumulant_maps import MetricMap
 from tests.num.example_plans import GAUSS, NEURONS, ROW, SCALAR_FIELD
 
 # the third point repeats the first, and n_1 < n: the metric is singular twice over
@@ -223,7 +223,7 @@ def test_a_metric_under_a_readout_that_is_not_gaussian_gives_the_wrong_sign():
 @pytest.mark.montecarlo
 def test_a_sampler_with_a_missing_permutation_is_caught(monkeypatch, truth):
     """Two pairings in place of three; a report disagrees, and so does the comparison of routes."""
-    from nnft_num import cumulant_maps
+    from nnft_num.statistics import cumulant_maps
 
     whole = cumulant_maps.pairings
     monkeypatch.setattr(cumulant_maps, "pairings", lambda k: whole(k)[:-1] if k > 2 else whole(k))

@@ -7,10 +7,10 @@ import pytest
 
 import nnft_num as nm
 import nnft_sym as nn
-from nnft_num.cumulant_maps import MetricMap
-from nnft_num.estimating import Estimate
-from nnft_num.moments import moments_from_fields, order_offsets
+from nnft_num.estimates.estimate import Estimate
 from nnft_num.routes import find_route
+from nnft_num.statistics.cumulant_maps import MetricMap
+from nnft_num.statistics.moments import moments_from_fields, order_offsets
 from nnft_sym.language.errors import AccuracyError, SpecificationError
 
 X = np.array([-1.0, 0.4])

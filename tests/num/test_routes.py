@@ -17,7 +17,7 @@ from nnft_num.routes import (
     choose_route,
     find_route,
 )
-from nnft_num.sources import Source
+from nnft_num.sources.source import Source
 from nnft_sym.language.errors import SpecificationError
 
 SHALLOW = dict(sigma_w=1.0, sigma_b=0.5, sigma_v=1.0, N=3)

@@ -7,11 +7,11 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from nnft_num import sampling
-from nnft_num.moments import moments_from_fields
-from nnft_num.plans import Plan
-from nnft_num.sampling import sample_fields, sample_moments
-from nnft_num.sources import Source
+from nnft_num.plans.plan import Plan
+from nnft_num.runs import sampling
+from nnft_num.runs.sampling import sample_fields, sample_moments
+from nnft_num.sources.source import Source
+from nnft_num.statistics.moments import moments_from_fields
 from nnft_sym.language.errors import SpecificationError
 from tests.num.example_plans import ERF, OUTPUTS, data, dense, scalar
 

@@ -9,10 +9,17 @@ import pytest
 from scipy import stats
 
 import nnft_sym as nn
-from nnft_num.estimating import estimate_from_fields
-from nnft_num.scaling import sweep
-from nnft_num.slopes import Amplitude, cut, deviation, fit_power, fit_slope, projection
-from nnft_num.verdicts import Criterion
+from nnft_num.confrontation.scaling import sweep
+from nnft_num.confrontation.slopes import (
+    Amplitude,
+    cut,
+    deviation,
+    fit_power,
+    fit_slope,
+    projection,
+)
+from nnft_num.confrontation.verdicts import Criterion
+from nnft_num.estimates.estimate import estimate_from_fields
 from nnft_sym.language.errors import NotDerivedError, SpecificationError
 from nnft_sym.tensors import SymmetricTensor
 

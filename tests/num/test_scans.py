@@ -7,8 +7,8 @@ import pytest
 
 import nnft_num as nm
 import nnft_sym as nn
-from nnft_num.jit import compilations
-from nnft_num.slopes import Amplitude, fit_intercept, fit_slope
+from nnft_num.confrontation.slopes import Amplitude, fit_intercept, fit_slope
+from nnft_num.kernels.double import compilations
 from nnft_sym.language.errors import NotDerivedError, SpecificationError
 
 PARAMS = dict(sigma_v=1.0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import kstest, qmc
 
-from nnft_num.sobol import MAX_COORDINATES, _directions, _fill, sobol_points
+from nnft_num.sources.sobol import MAX_COORDINATES, _directions, _fill, sobol_points
 
 KEY = (5, 6)
 

@@ -9,7 +9,7 @@ import pytest
 
 import nnft_num as nm
 import nnft_sym as nn
-from nnft_num.sources import Source
+from nnft_num.sources.source import Source
 from nnft_sym.language.errors import SpecificationError
 from tests.num.example_plans import COS, EXAMPLES, OUTPUTS
 

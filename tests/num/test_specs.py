@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 import nnft_num as nm
 import nnft_sym as nn
-from nnft_num.cli import main
-from nnft_num.specs import parse_spec, require_check
+from nnft_num.commands.cli import main
+from nnft_num.commands.specs import parse_spec, require_check
 from nnft_sym.language.errors import SpecificationError
 
 SHALLOW = """

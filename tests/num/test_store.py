@@ -17,9 +17,11 @@ import pytest
 
 import nnft_num as nm
 import nnft_sym as nn
-from nnft_num import formats, runfiles, runs, sampling, store
-from nnft_num.formats import Contents, read_contents, write_contents
-from nnft_num.store import StorageWarning
+from nnft_num.runs import run as runs
+from nnft_num.runs import sampling
+from nnft_num.storage import formats, runfiles, store
+from nnft_num.storage.formats import Contents, read_contents, write_contents
+from nnft_num.storage.store import StorageWarning
 from nnft_sym.language.errors import SpecificationError, StorageError
 
 SUFFIXES = pytest.mark.parametrize("suffix", ["nc", "zarr"])

@@ -9,9 +9,9 @@ from scipy.stats import binom, kstest, ortho_group
 
 import nnft_num as nm
 import nnft_sym as nn
-from nnft_num.ensembles import Fields, Kernels, Observed, observed
-from nnft_num.sign_flips import flip_signs
-from nnft_num.symmetry_defects import DefectCriterion, defects_of
+from nnft_num.statistics.sign_flips import flip_signs
+from nnft_num.symmetries.defects import DefectCriterion, defects_of
+from nnft_num.symmetries.ensembles import Fields, Kernels, Observed, observed
 from nnft_sym.language.errors import SpecificationError
 
 X = np.array([[0.3, 0.8], [1.0, -0.5]])

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnft_num.estimating import estimate_from_fields
-from nnft_num.moments import moments_from_fields
-from nnft_num.tails import HEAVY, effective_freedom, tail_indices
+from nnft_num.estimates.estimate import estimate_from_fields
+from nnft_num.statistics.moments import moments_from_fields
+from nnft_num.statistics.tails import HEAVY, effective_freedom, tail_indices
 
 
 def readout(rng: np.random.Generator, neurons: np.ndarray) -> np.ndarray:

@@ -9,9 +9,10 @@ import pytest
 
 import nnft_num as nm
 import nnft_sym as nn
-from nnft_num import sampling, targets
-from nnft_num.estimating import estimate_from_fields
-from nnft_num.targets import hardest
+from nnft_num.estimates import targets
+from nnft_num.estimates.estimate import estimate_from_fields
+from nnft_num.estimates.targets import hardest
+from nnft_num.runs import sampling
 from nnft_sym.language.errors import AccuracyError, SpecificationError
 
 X = np.array([0.0, 0.8])
@@ -84,7 +85,7 @@ def test_an_interrupted_run_reaches_its_target_with_the_same_bits(tmp_path, refe
     later = tmp_path / "later.nc"
     add = sampling.Sums.add
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("nnft_num.store._INTERVAL", 0.0)
+        patch.setattr("nnft_num.storage.store._INTERVAL", 0.0)
         patch.setattr(sampling, "_TASK_WORK", 1e4)
         patch.setattr(sampling, "_TASK_SECONDS", 0.0)
         patch.setattr(sampling.Sums, "add", lambda s, *a: 1 / 0 if s.done > 4500 else add(s, *a))

@@ -12,10 +12,11 @@ from scipy.stats import ortho_group
 
 import nnft_num as nm
 import nnft_sym as nn
-from nnft_num import jit, training_kernels
-from nnft_num.backpropagation import fill_tangents
-from nnft_num.differentiating import compile_tangent
-from nnft_num.draws import key_from_rng, uniforms
+from nnft_num.kernels import double as jit
+from nnft_num.kernels import training as training_kernels
+from nnft_num.kernels.backpropagation import fill_tangents
+from nnft_num.kernels.draws import key_from_rng, uniforms
+from nnft_num.tangents.differentiating import compile_tangent
 from nnft_sym.language.errors import AccuracyError, SpecificationError
 from tests.num import gradient_oracle as oracle
 

@@ -8,11 +8,11 @@ import mpmath as mp
 import numpy as np
 import pytest
 
-from nnft_num import simd
-from nnft_num.machine import machine_function
-from nnft_num.simd import LANES, Code, f32, i32, i64
-from nnft_num.vectordraws import pair
-from nnft_num.vectormath import SINGLE
+from nnft_num.machine import simd
+from nnft_num.machine.compiled import machine_function
+from nnft_num.machine.draws import pair
+from nnft_num.machine.functions import SINGLE
+from nnft_num.machine.simd import LANES, Code, f32, i32, i64
 
 TOP = 2**32
 # every number of leading zeros, both ends of the unit interval, borders of pieces and directions

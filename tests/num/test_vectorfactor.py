@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnft_num.lanes import NETWORKS, factorise
-from nnft_num.vectorfactor import factors
+from nnft_num.kernels.lanes import NETWORKS, factorise
+from nnft_num.kernels.single_factor import factors
 
 EPSILON = 2.0**-22
 SCALE, SHIFT = 0.7, 0.3

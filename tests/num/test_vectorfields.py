@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnft_num import vectorfields
-from nnft_num.draws import normals, uniforms
-from nnft_num.plans import Plan
-from nnft_num.reference import reference_fields
-from nnft_num.sampling import sample_fields
+from nnft_num.kernels import fields as vectorfields
+from nnft_num.kernels.draws import normals, uniforms
+from nnft_num.plans.plan import Plan
+from nnft_num.plans.reference import reference_fields
+from nnft_num.runs.sampling import sample_fields
 from nnft_sym.language.errors import SpecificationError
 from tests.num import oracle
 from tests.num.example_plans import D1, DEEP, ERF, EXAMPLES, OUTPUTS, data, dense, scalar, uniform

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from scipy import special
 
-from nnft_num.halfturns import HALF_TURNS
-from nnft_num.machine import machine_function
-from nnft_num.simd import LANES, Code, f32, f64, i64
-from nnft_num.vectormath import DOUBLE, SINGLE
+from nnft_num.kernels.halfturns import HALF_TURNS
+from nnft_num.machine.compiled import machine_function
+from nnft_num.machine.functions import DOUBLE, SINGLE
+from nnft_num.machine.simd import LANES, Code, f32, f64, i64
 from nnft_sym.language import FUNCTIONS
 
 WANTED = {record.scalar for record in FUNCTIONS.values()} - {"where"} | {"pow"}

@@ -9,9 +9,9 @@ import pytest
 import sympy as sp
 
 import nnft_sym as nn
-from nnft_sym import moment_changes
 from nnft_sym.expectation.law import coordinate
 from nnft_sym.language.errors import NotDerivedError, SpecificationError
+from nnft_sym.symmetries import moment_changes
 
 VALUES = dict(sigma_w=1.2, sigma_b=0.3, sigma_v=0.8, N=3)
 POINTS = np.array([[0.31, -0.47], [0.83, 0.22], [-0.19, 0.71], [0.45, 0.58]])

@@ -8,10 +8,10 @@ from sympy.combinatorics import Permutation
 from sympy.polys.domains import QQ
 
 import nnft_sym as nn
-from nnft_sym import projections
+from nnft_sym.group_theory import projections
+from nnft_sym.group_theory.null_spaces import null_space
 from nnft_sym.groups import catalogue
 from nnft_sym.language.errors import AccuracyError, NotDerivedError, SpecificationError
-from nnft_sym.null_spaces import null_space
 
 LINEAR = [name for name, make in catalogue().items() if make(3).is_linear]
 

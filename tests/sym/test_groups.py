@@ -8,7 +8,7 @@ import sympy as sp
 from scipy.linalg import expm
 
 import nnft_sym as nn
-from nnft_sym import group as group_module
+from nnft_sym.group_theory import group as group_module
 from nnft_sym.groups import catalogue
 from nnft_sym.language.errors import NotDerivedError, SpecificationError
 

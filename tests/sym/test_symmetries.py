@@ -10,12 +10,12 @@ import pytest
 import sympy as sp
 
 import nnft_sym as nn
-from nnft_sym import density_conditions, invariance_conditions
-from nnft_sym.generators import acting
-from nnft_sym.generic_values import generic_values
 from nnft_sym.language.errors import NNFTError, NotDerivedError, SpecificationError
-from nnft_sym.neuron_forms import first_neuron
-from nnft_sym.parameter_actions import ParameterAction, absorbed
+from nnft_sym.symmetries import density_conditions, invariance_conditions
+from nnft_sym.symmetries.generators import acting
+from nnft_sym.symmetries.generic_values import generic_values
+from nnft_sym.symmetries.neuron_forms import first_neuron
+from nnft_sym.symmetries.parameter_actions import ParameterAction, absorbed
 from nnft_sym.tensors import multi_indices
 
 PI = sp.pi

@@ -1,0 +1,1 @@
+"""The action confronted with samples: densities, couplings, local fits."""

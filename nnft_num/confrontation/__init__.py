@@ -1,0 +1,1 @@
+"""Theory against sample: pulls, resolutions, verdicts, and sweeps of them."""

@@ -1,0 +1,1 @@
+"""Estimates of correlators and tangent kernels, with errors."""

@@ -1,0 +1,1 @@
+"""What comes from outside: fields of any program, files in pieces, data sets."""

@@ -1,0 +1,1 @@
+"""From a plan to compiled code that fills fields, layers or gradients."""

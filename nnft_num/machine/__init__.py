@@ -1,0 +1,1 @@
+"""Machine code written from Python: vectors of sixteen networks, their functions and draws."""

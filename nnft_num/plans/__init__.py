@@ -1,0 +1,1 @@
+"""What is drawn and computed, as plain data: the seam between theory and sampling."""

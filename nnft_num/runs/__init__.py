@@ -1,0 +1,1 @@
+"""Running a source over many networks: groups, executors, sums."""

@@ -1,0 +1,1 @@
+"""Independent rows of numbers as pure functions of key and index, one kind for each route."""

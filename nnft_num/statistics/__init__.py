@@ -1,0 +1,1 @@
+"""From sums of rows to unbiased cumulants with errors."""

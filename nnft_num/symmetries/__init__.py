@@ -1,0 +1,1 @@
+"""Symmetries of ensembles tested on samples."""

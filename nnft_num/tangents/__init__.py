@@ -1,0 +1,1 @@
+"""Tangent kernels of sampled networks, confronted with the derived ones."""

@@ -1,0 +1,1 @@
+"""Linear maps and random networks that commute with a group."""

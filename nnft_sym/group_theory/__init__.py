@@ -1,0 +1,1 @@
+"""Exact generators of groups, their representations, and linear algebra over them."""

@@ -1,0 +1,1 @@
+"""Symmetries of network densities: conditions on P(theta), proofs, witnesses, defects."""
