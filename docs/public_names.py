@@ -31,9 +31,10 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         "Errors": ("language.errors",),
     },
     "nnft_num": {
-        "Sampling and estimating": ("front", "estimates.estimate"),
+        "Sampling and estimating": ("front", "estimates.estimate", "estimates.correlator"),
         "Confrontation": (
             "confrontation.checking",
+            "confrontation.order_reports",
             "confrontation.chi_squares",
             "confrontation.fieldchecks",
             "confrontation.verdicts",

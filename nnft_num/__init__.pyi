@@ -7,11 +7,11 @@ from .actions.local_flows import LocalFlow as LocalFlow
 from .actions.local_flows import local_flow as local_flow
 from .actions.records import ActionReport as ActionReport
 from .compiling import compile_plan as compile_plan
-from .confrontation.checking import OrderReport as OrderReport
 from .confrontation.checking import Report as Report
 from .confrontation.checking import confront as confront
 from .confrontation.chi_squares import ChiSquare as ChiSquare
 from .confrontation.fieldchecks import check_fields as check_fields
+from .confrontation.order_reports import OrderReport as OrderReport
 from .confrontation.scaling import Sweep as Sweep
 from .confrontation.scaling import sweep as sweep
 from .confrontation.scans import Scan as Scan
@@ -19,7 +19,7 @@ from .confrontation.scans import scan as scan
 from .confrontation.slopes import Slope as Slope
 from .confrontation.verdicts import Criterion as Criterion
 from .confrontation.verdicts import Verdict as Verdict
-from .estimates.estimate import CorrelatorEstimate as CorrelatorEstimate
+from .estimates.correlator import CorrelatorEstimate as CorrelatorEstimate
 from .estimates.estimate import Estimate as Estimate
 from .estimates.tangents import TangentEstimate as TangentEstimate
 from .front import NNFTError as NNFTError

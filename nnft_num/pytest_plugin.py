@@ -357,7 +357,7 @@ def _long(report: Any) -> str:
 
 def _summary(report: Any) -> tuple[str, str, str, str]:
     """What, networks, worst pull and lowest resolution of a report, each if it has it."""
-    from nnft_num.confrontation.checking import OrderReport
+    from nnft_num.confrontation.order_reports import OrderReport
     from nnft_num.frozen import Drift
     from nnft_num.reporting import reports
 

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnft_num.actions.couplings import CouplingEstimate
-from nnft_num.confrontation.checking import OrderReport, Report, rare_entries
+from nnft_num.confrontation.checking import Report, rare_entries
+from nnft_num.confrontation.order_reports import OrderReport
 from nnft_num.confrontation.verdicts import Criterion, gaussian_freedom, skewness
 from nnft_sym.actions.at_points import ActionAtPoints
 from nnft_sym.actions.construction import action_from_cumulants

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nnft_num.estimates.estimate import CorrelatorEstimate, Estimate
+from nnft_num.estimates.correlator import CorrelatorEstimate
+from nnft_num.estimates.estimate import Estimate
 from nnft_num.statistics.jackknife import jackknife
 from nnft_num.statistics.rounding import uncertain
 from nnft_sym.actions.at_points import ActionAtPoints

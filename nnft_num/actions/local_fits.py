@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nnft_num.confrontation.verdicts import Criterion, Verdict, gaussian_freedom, joined
-from nnft_num.estimates.estimate import CorrelatorEstimate, Estimate
+from nnft_num.estimates.correlator import CorrelatorEstimate
+from nnft_num.estimates.estimate import Estimate
 from nnft_num.front import correlators, merged
 from nnft_num.reporting import reports
 from nnft_num.runs.executing import ExecutorLike

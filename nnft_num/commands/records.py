@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from nnft_num.commands.specs import NetworkSpec
-from nnft_num.confrontation.checking import OrderReport, Report
+from nnft_num.confrontation.checking import Report
+from nnft_num.confrontation.order_reports import OrderReport
 from nnft_num.confrontation.scaling import Sweep
 from nnft_num.confrontation.scans import Scan
 from nnft_sym.citations import cite

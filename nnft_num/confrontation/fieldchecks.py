@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nnft_num.confrontation.checking import Report, confront
-from nnft_num.estimates.estimate import CorrelatorEstimate, Estimate
+from nnft_num.estimates.correlator import CorrelatorEstimate
+from nnft_num.estimates.estimate import Estimate
 from nnft_num.front import last_width, merged
 from nnft_num.given.fields import estimate_given
 from nnft_sym.correlators import Correlator, Evaluation

@@ -12,7 +12,8 @@ import numpy as np
 import sympy as sp
 from numpy.typing import ArrayLike, NDArray
 
-from nnft_num.confrontation.checking import OrderReport, Report, confront
+from nnft_num.confrontation.checking import Report, confront
+from nnft_num.confrontation.order_reports import OrderReport
 from nnft_num.confrontation.slopes import (
     Amplitude,
     Slope,

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy.special import chdtrc
 
 from nnft_num.confrontation.verdicts import Criterion, Verdict, gaussian_freedom, skewness
-from nnft_num.estimates.estimate import CorrelatorEstimate
+from nnft_num.estimates.correlator import CorrelatorEstimate
 from nnft_num.reporting import reports
 from nnft_num.statistics.tails import effective_freedom
 from nnft_sym.language.markup import Judged, Shown, Table

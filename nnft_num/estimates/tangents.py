@@ -12,7 +12,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from nnft_num.estimates.estimate import CorrelatorEstimate, Estimate, OutputBlock
+from nnft_num.estimates.correlator import CorrelatorEstimate, OutputBlock
+from nnft_num.estimates.estimate import Estimate
 from nnft_num.routes import Route
 from nnft_sym.language.markup import Shown, Table
 from nnft_sym.tensors import SymmetricTensor, rank_of

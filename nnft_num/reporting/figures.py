@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln
 
 if TYPE_CHECKING:
-    from nnft_num.confrontation.checking import OrderReport, Report
+    from nnft_num.confrontation.checking import Report
+    from nnft_num.confrontation.order_reports import OrderReport
     from nnft_num.confrontation.scaling import Sweep
     from nnft_num.confrontation.scans import Scan
     from nnft_num.confrontation.slopes import Slope

@@ -11,7 +11,8 @@ from nnft_num.reporting import reports
 from nnft_sym.language.markup import latex_text
 
 if TYPE_CHECKING:
-    from nnft_num.confrontation.checking import OrderReport, Report
+    from nnft_num.confrontation.checking import Report
+    from nnft_num.confrontation.order_reports import OrderReport
     from nnft_num.confrontation.slopes import Slope
 
 __all__ = ["COLOUR_NAMES", "report_figure", "slopes_figure"]

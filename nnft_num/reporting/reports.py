@@ -16,8 +16,9 @@ from nnft_sym.language.errors import SpecificationError
 from nnft_sym.language.markup import Cell, Judged, Table, latex_text
 
 if TYPE_CHECKING:
-    from nnft_num.confrontation.checking import OrderReport, Report
+    from nnft_num.confrontation.checking import Report
     from nnft_num.confrontation.chi_squares import ChiSquare
+    from nnft_num.confrontation.order_reports import OrderReport
     from nnft_num.confrontation.scaling import Sweep
     from nnft_num.confrontation.slopes import Slope
     from nnft_num.confrontation.verdicts import Criterion

@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nnft_num.confrontation.checking import OrderReport, Report, rare_entries
+from nnft_num.confrontation.checking import Report, rare_entries
+from nnft_num.confrontation.order_reports import OrderReport
 from nnft_num.confrontation.verdicts import Criterion, gaussian_freedom, skewness
 from nnft_num.estimates.estimate import Estimate, wanted_orders
 from nnft_num.estimates.tangents import GRADIENTS, TangentEstimate

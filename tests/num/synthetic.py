@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from nnft_num.confrontation.checking import OrderReport, Report
+from nnft_num.confrontation.checking import Report
+from nnft_num.confrontation.order_reports import OrderReport
 from nnft_num.confrontation.verdicts import Criterion
 from nnft_sym.tensors import SymmetricTensor
 
