@@ -192,7 +192,42 @@ def _move(
         row[p] -= scales[p] * rate * (first[p] / seen1) / (math.sqrt(second[p] / seen2) + epsilon)
 
 
+@njit(nogil=True, error_model="numpy")
+def _gather(points: Any, chosen: Any, rows: int, out: Any) -> None:
+    """Write the chosen points."""
+    for a in range(rows):
+        for j in range(points.shape[1]):
+            out[a, j] = points[chosen[a], j]
+
+
+@njit(nogil=True, error_model="numpy")
+def _shift(fields: Any, biases: Any, rows: int) -> None:
+    """Add the biases of the outputs."""
+    for a in range(rows):
+        for j in range(len(biases)):
+            fields[a, j] += biases[j]
+
+
+@njit(nogil=True, error_model="numpy")
+def _keep(fields: Any, network: int, record: int, out: Any) -> None:
+    """Copy fields at the points."""
+    for a in range(out.shape[2]):
+        for j in range(out.shape[3]):
+            out[network, record, a, j] = fields[a, j]
+
+
+@njit(nogil=True, error_model="numpy")
+def _set(out: Any, value: float) -> None:
+    """Fill a row."""
+    for p in range(len(out)):
+        out[p] = value
+
+
 _HELPERS: dict[str, Any] = {
+    "_gather": _gather,
+    "_shift": _shift,
+    "_keep": _keep,
+    "_set": _set,
     "_apply": _apply,
     "_collect": _collect,
     "_sum": _sum,
@@ -283,7 +318,7 @@ class _TrainingWriter(Writer):
                 self.put(
                     "_c2 = _number & _np.uint64(0xFFFFFFFF)", "_c3 = _number >> _np.uint64(32)"
                 )
-                self.put("_first[:] = 0.0", "_second[:] = 0.0")
+                self.put("_set(_first, 0.0)", "_set(_second, 0.0)")
                 self.put("_place = _examples", "_epoch = 0", "_record = 0")
                 write_views(self, "_row", "_p")
                 with self.block("for _step in _range(_times[-1] + 1):"):
@@ -341,14 +376,14 @@ class _TrainingWriter(Writer):
                     self.put(f"_sW{index}[:, {position}] = _np.sqrt({scalar_source(square)})")
             else:
                 fan_in = f"_widths[{index - 1}]" if index else "_dimension"
-                self.put(f"_sW{index}[:] = _np.sqrt({_square(part.weight, fan_in)})")
+                self.put(f"_set(_sW{index}.ravel(), _np.sqrt({_square(part.weight, fan_in)}))")
                 if part.bias is not None:
-                    self.put(f"_sB{index}[:] = _np.sqrt({scalar_source(part.bias)})")
+                    self.put(f"_set(_sB{index}, _np.sqrt({scalar_source(part.bias)}))")
         for output, (weight, bias) in enumerate(
             zip(self.tangent.weights, self.tangent.biases, strict=True)
         ):
             own = _square(weight, f"_widths[{len(self.plan.layers) - 1}]")
-            self.put(f"_sa[{output}] = _np.sqrt({own})")
+            self.put(f"_set(_sa[{output}], _np.sqrt({own}))")
             if bias is not None:
                 self.put(f"_sc[{output}] = _np.sqrt({scalar_source(bias)})")
 
@@ -373,8 +408,7 @@ class _TrainingWriter(Writer):
             with self.block("for _a in _range(_rows):"):
                 self.put("_chosen[_a] = _order[_begin + _a]")
             self.put("_place += _batch")
-        with self.block("for _a in _range(_rows):"):
-            self.put("_I[_a] = _X[_chosen[_a]]")
+        self.put("_gather(_X, _chosen, _rows, _I)")
 
     def forwards(self) -> None:
         """Neurons, slopes and fields of the chosen rows."""
@@ -395,8 +429,7 @@ class _TrainingWriter(Writer):
                 self.put(f"_S{index}[_a, _k] = {scalar_source(part.slope)}")
         last = len(self.plan.layers) - 1
         self.put(f"_apply(_H{last}, _pa, _F, _rows, _O)")
-        with self.block("for _a in _range(_rows):"):
-            self.put("_O[_a] += _pc")
+        self.put("_shift(_O, _pc, _rows)")
 
     def neurons_forwards(self, layer: Neurons) -> None:
         part = self.tangent.layers[0]
@@ -421,7 +454,7 @@ class _TrainingWriter(Writer):
     def records(self) -> None:
         """Keep fields and losses."""
         with self.block("if _pass == 0:"):
-            self.put("_fields[_network, _record] = _O[:_rows]")
+            self.put("_keep(_O, _network, _record, _fields)")
         with self.block("elif _pass == 1:"):
             self.put("_losses[_network, _record] = _value", "_record += 1")
 
@@ -433,7 +466,7 @@ class _TrainingWriter(Writer):
         for index in range(last, -1, -1):
             layer = self.plan.layers[index]
             if isinstance(layer, Neurons):
-                self.put("_gW0[:] = 0.0")
+                self.put("_set(_gW0.ravel(), 0.0)")
                 with self.over(0), self.block("for _p in _range(_gW0.shape[1]):"):
                     self.put("_gW0[_k, _p] += _E0[_a, _k] * _Q[_a, _k, _p]")
                 continue

@@ -40,7 +40,7 @@ def limit(time, n=3):
 def wide():
     return nm.train(
         nn.erf_net(), (X, Y), AT, optimiser=nm.GD(RATE), steps=TIMES[-1], times=TIMES,
-        networks=2000, rng=21, N=512, **SCALES,
+        networks=1500, rng=21, N=400, **SCALES,
     )  # fmt: skip
 
 
@@ -102,7 +102,7 @@ def test_accuracy_peaks_where_the_one_point_function_meets_the_targets():
         for level in grid:
             trained = nm.train(
                 net, (2 * train.X, getattr(train, name)), 2 * test.X, optimiser=nm.SGD(1.5, 64),
-                steps=50, times=(50,), networks=32, rng=5, mu=level / one_point.mean(), **rest,
+                steps=50, times=(50,), networks=20, rng=5, mu=level / one_point.mean(), **rest,
             )  # fmt: skip
             fields = trained.fields_at(50) * (1 if name == "one_hot" else -1)
             accuracies.append(np.mean(fields.argmax(axis=2) == test.labels, axis=1))

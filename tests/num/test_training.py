@@ -76,10 +76,10 @@ def loss_gradients(layers, rows, targets, activations, loss):
 
 
 def scales_of(layers, scales):
-    """s of every parameter, in the order of a row; None stands for √fan_in."""
+    """s of every parameter, in the order of a row."""
     rows = []
     for (W, b), (weight, bias) in zip(layers, scales, strict=True):
-        own = np.sqrt(W.shape[1]) if weight is None else np.reshape(weight, (-1, 1))
+        own = np.reshape(weight, (-1, 1))
         rows += [np.broadcast_to(own, W.shape).ravel(), np.broadcast_to(bias, b.shape).ravel()]
     return np.concatenate(rows)
 
@@ -111,27 +111,23 @@ def test_drawn_parameters_are_those_of_the_fields(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "optimiser", "parametrisation", "loss"),
+    ("name", "optimiser", "loss"),
     [
-        ("shallow", nm.SGD(0.3, 2), "ntk", "mse"),
-        ("shallow", nm.Adam(0.05, batch=3), "ntk", "mse"),
-        ("deep", nm.GD(0.3), "standard", "mse"),
-        ("deep", nm.SGD(0.3, 2), "ntk", "mse"),
-        ("deep", nm.Adam(0.05), "ntk", "mse"),
-        ("deep", nm.GD(0.5), "ntk", "cross_entropy"),
+        ("shallow", nm.SGD(0.3, 2), "mse"),
+        ("shallow", nm.Adam(0.05, batch=3), "mse"),
+        ("deep", nm.SGD(0.3, 2), "mse"),
+        ("deep", nm.Adam(0.05), "mse"),
+        ("deep", nm.GD(0.5), "cross_entropy"),
     ],
 )
-def test_steps_are_those_of_gradients_by_complex_steps(name, optimiser, parametrisation, loss):
+def test_steps_are_those_of_gradients_by_complex_steps(name, optimiser, loss):
     net, params, targets, activations, scales = CASES[name]
-    if parametrisation == "standard":
-        present = np.array([bias is not None for bias in net.readout.biases], dtype=float)
-        scales = [(None, 1.0)] * (len(scales) - 1) + [(None, present)]
     if loss == "cross_entropy":
         targets = np.abs(targets)
     steps, written = 4, {"mse": mse, "cross_entropy": cross_entropy}[loss]
     trained = nm.train(
         net, (X, targets), optimiser=optimiser, steps=steps, networks=2, rng=SEED, loss=loss,
-        parametrisation=parametrisation, keep_parameters=True, **params,
+        keep_parameters=True, **params,
     )  # fmt: skip
     drawn = nm.draw_parameters(net, 2, 2, SEED, **params)
     for network in range(2):
@@ -152,31 +148,38 @@ def test_steps_are_those_of_gradients_by_complex_steps(name, optimiser, parametr
         assert trained.losses[network, 1] == pytest.approx(written(found, targets), rel=1e-9)
 
 
-@pytest.mark.parametrize("net", [nn.scalar_field_net(d=1), nn.gauss_net()], ids=lambda n: n.name)
-def test_gradients_of_other_neurons_are_those_of_finite_differences(net):
+@pytest.mark.parametrize(
+    ("net", "parametrisation", "d", "squares"),
+    [
+        (nn.scalar_field_net(d=1), "ntk", 1, {"theta": [4 / 3, np.pi**2 / 3], "a": 1.0}),
+        (nn.gauss_net(), "standard", 2, {"W_1": 2.0, "b_1": 1.0, "a": 3.0}),
+    ],
+    ids=["scalar-field net", "Gauss-net, standard"],
+)
+def test_gradients_of_other_neurons_are_those_of_finite_differences(
+    net, parametrisation, d, squares
+):
     named = dict(N=3, m=0.7, Lambda=2.0, sigma_w=0.8, sigma_b=0.3, sigma_v=1.0)
     params = {name: named[name] for name in net.parameters}
-    rows, rate = X[:, :1], 1e-3
-    drawn = nm.draw_parameters(net, 1, 1, SEED, **params)
-    step = nm.train(
-        net, (rows, Y1), optimiser=nm.GD(rate), steps=1, initial=drawn, parametrisation="ntk",
-        keep_parameters=True, **params,
-    )  # fmt: skip
-    moves = (drawn.table - step.parameters.table)[0] / rate
+    rows, rate = X[:, :d], 1e-3
+    drawn = nm.draw_parameters(net, d, 1, SEED, **params)
 
-    def losses(table):
+    def run(table, optimiser, steps):
         start = nm.Parameters(table=table, shapes=drawn.shapes)
-        none = nm.GD(0.0)
-        return nm.train(net, (rows, Y1), optimiser=none, steps=0, initial=start, **params).losses[
-            :, 0
-        ]
+        return nm.train(
+            net, (rows, Y1), optimiser=optimiser, steps=steps, initial=start, keep_parameters=True,
+            parametrisation=parametrisation, **params,
+        )  # fmt: skip
 
+    moves = (drawn.table - run(drawn.table, nm.GD(rate), 1).parameters.table)[0] / rate
     eye, h = np.eye(drawn.table.shape[1]), 1e-5
-    slopes = (losses(drawn.table + h * eye) - losses(drawn.table - h * eye)) / (2 * h)
-    squares = {"theta": [params.get("Lambda", 0) ** 2 / 3, np.pi**2 / 3], "W_1": 0.64, "b_1": 0.09}
-    own = [np.broadcast_to(squares.get(k, float(k == "a")), s).ravel()
-           for k, s in drawn.shapes.items()]  # fmt: skip
-    np.testing.assert_allclose(moves, np.concatenate(own) * slopes, rtol=1e-6, atol=1e-8)
+    up, down = (run(drawn.table + sign * h * eye, nm.GD(0.0), 0).losses[:, 0] for sign in (1, -1))
+    own = [
+        np.broadcast_to(squares.get(name, 0.0), shape).ravel()
+        for name, shape in drawn.shapes.items()
+    ]
+    expected = np.concatenate(own) * (up - down) / (2 * h)
+    np.testing.assert_allclose(moves, expected, rtol=1e-6, atol=1e-8)
 
 
 def test_fields_start_to_move_by_the_tangent_kernel_of_the_same_network():
@@ -390,9 +393,7 @@ def test_the_checks_see_a_wrong_gradient(monkeypatch):
     monkeypatch.delitem(jit._kernels, plan_hash, raising=False)
     try:
         with pytest.raises(AssertionError):
-            test_steps_are_those_of_gradients_by_complex_steps(
-                "shallow", nm.SGD(0.3, 2), "ntk", "mse"
-            )
+            test_steps_are_those_of_gradients_by_complex_steps("shallow", nm.SGD(0.3, 2), "mse")
     finally:
         jit._kernels.pop(plan_hash, None)
 
