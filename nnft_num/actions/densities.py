@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnft_num.runs.histograms import Grid
+from nnft_num.runs.cells import Grid
 from nnft_sym.actions.at_points import ActionAtPoints
 from nnft_sym.actions.polynomials import form
 from nnft_sym.expectation.cells import CellMasses, cell_masses

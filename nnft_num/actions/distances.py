@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnft_num.confrontation.slopes import Amplitude
-from nnft_num.runs.histograms import Grid, Noise
+from nnft_num.runs.cells import Grid, Noise
 from nnft_sym.expectation.cells import CellMasses
 
 __all__ = ["Distance", "SampledMasses", "distance"]
@@ -90,7 +90,8 @@ def distance(
 
     Examples
     --------
-    >>> from nnft_num.runs.histograms import Grid, Histogram
+    >>> from nnft_num.runs.cells import Grid
+    >>> from nnft_num.runs.histograms import Histogram
     >>> grid = Grid(shift=np.zeros(1), matrix=np.eye(1), edges=np.array([-1.0, 0.0, 1.0]))
     >>> half = CellMasses(values=np.array([0.5, 0.5]), errors=np.zeros(2))
     >>> seen = Histogram(grid=grid, counts=np.array([600, 400]), networks=1000)

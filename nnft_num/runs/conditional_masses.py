@@ -13,20 +13,15 @@ Source: D. Blackwell, Annals of Mathematical Statistics 18 (1947) 105.
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nnft_num.plans.plan import Plan
+from nnft_num.runs.cells import CellSource, Grid, Noise
 from nnft_num.runs.executing import ExecutorLike
 from nnft_num.runs.gaussian_cells import gaussian_masses
-from nnft_num.runs.histograms import Grid, Noise
 from nnft_num.runs.sampling import sample_moments
 from nnft_num.sources.hidden_rows import metric_map
 from nnft_num.sources.source import Source
@@ -41,13 +36,13 @@ MOST_CELLS = 256
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ConditionalSource:
+class ConditionalSource(CellSource):
     """A source of metrics with a grid: rows with the mass of each cell given the metric.
 
     Parameters
     ----------
-    metrics : Source
-        A source by the route "readout".
+    source : Source
+        By the route "readout".
     grid : Grid
         The cells, one direction or two, centred at zero.
 
@@ -57,57 +52,24 @@ class ConditionalSource:
         If the readout is not integrated out, or the grid is not one for its fields.
     """
 
-    metrics: Source
-    grid: Grid
-
     def __post_init__(self) -> None:
-        fields = len(self.metrics.X) * self.metrics.plan.outputs
+        fields = len(self.X) * self.plan.outputs
         grid = self.grid
         centred = not np.any(grid.shift) and grid.matrix.shape[1] == fields
         fits = centred and grid.directions <= 2 and grid.cells <= MOST_CELLS
-        if self.metrics.route != "readout" or not fits:
+        if self.route != "readout" or not fits:
             raise SpecificationError(
                 expected=f"a source by the route 'readout', a centred grid of at most {MOST_CELLS} "
                 f"cells along one direction or two of {fields} fields",
-                came=f"route {self.metrics.route!r}, {grid.cells} cells along {grid.directions} "
+                came=f"route {self.route!r}, {grid.cells} cells along {grid.directions} "
                 f"directions of {grid.matrix.shape[1]} fields",
                 remedy="use route='parameters', or fewer cells",
             )
 
     @property
-    def plan(self) -> Plan:
-        """What is drawn."""
-        return self.metrics.plan
-
-    @property
-    def X(self) -> NDArray[np.float64]:
-        """Points, shape (n, d)."""
-        return self.metrics.X
-
-    @property
-    def params(self) -> Mapping[str, float]:
-        """Values of the parameters."""
-        return self.metrics.params
-
-    @property
-    def route(self) -> str:
-        """How networks are sampled."""
-        return self.metrics.route
-
-    @property
-    def precision(self) -> str:
-        """Arithmetic of the metric."""
-        return self.metrics.precision
-
-    @property
-    def dimension(self) -> int:
-        """Number of cells."""
-        return self.grid.cells
-
-    @property
     def work(self) -> float:
         """Cost of one row, in products of two numbers."""
-        return self.metrics.work + 200.0 * self.grid.cells
+        return self.source.work + 200.0 * self.grid.cells
 
     @cached_property
     def _places(self) -> NDArray[np.intp]:
@@ -118,7 +80,7 @@ class ConditionalSource:
 
     def covariances(self, metrics: NDArray[np.float64]) -> NDArray[np.float64]:
         """Covariance in the coordinates of the grid of each row of metrics, shape (M, r, r)."""
-        laws, points = metric_map(self.metrics), len(self.X)
+        laws, points = metric_map(self.source), len(self.X)
         same = np.eye(laws.outputs)
         readout, bias = (np.square(s) for s in (laws.deviations, laws.biases))
         S = metrics[:, self._places]
@@ -129,33 +91,8 @@ class ConditionalSource:
         result: NDArray[np.float64] = A @ blocks.reshape(-1, size, size) @ A.T
         return result
 
-    def fill(self, key: tuple[int, int], start: int, out: NDArray[np.float64]) -> None:
-        """Write rows start, start + 1, ... into ``out``, shape (rows, cells)."""
-        rows = np.empty((len(out), self.metrics.dimension))
-        self.metrics.fill(key, start, rows)
-        if not np.isfinite(rows).all():
-            out[:] = np.nan
-            return
-        out[:] = gaussian_masses(self.covariances(rows), self.grid.edges)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give the source as plain data; floats survive a round trip to the bit."""
-        return {"metrics": self.metrics.to_dict(), "grid": self.grid.to_dict()}
-
-    @cached_property
-    def hash(self) -> str:
-        """SHA-256 of the canonical JSON, in hexadecimal."""
-        text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _load, (self.metrics.to_json(), json.dumps(self.grid.to_dict()))
-
-
-def _load(metrics: str, grid: str) -> ConditionalSource:
-    return ConditionalSource(
-        metrics=Source.from_json(metrics), grid=Grid.from_dict(json.loads(grid))
-    )
+    def _in_cells(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        return gaussian_masses(self.covariances(rows), self.grid.edges)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -224,7 +161,7 @@ def sample_conditional_masses(
         If counts are impossible, or a metric is not finite.
     """
     moments = sample_moments(
-        ConditionalSource(metrics=source, grid=grid),
+        ConditionalSource(source=source, grid=grid),
         networks=networks,
         max_order=2,
         key=key,

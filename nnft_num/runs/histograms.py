@@ -2,207 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nnft_num.plans.plan import Plan
+from nnft_num.runs.cells import CellSource, Grid, Noise
 from nnft_num.runs.executing import ExecutorLike
 from nnft_num.runs.sampling import sample_moments
 from nnft_num.sources.source import Source
-from nnft_sym.language.errors import SpecificationError
 
-__all__ = [
-    "Grid",
-    "Histogram",
-    "HistogramSource",
-    "Noise",
-    "histogram_of_fields",
-    "sample_histogram",
-]
-
-MOST_CELLS = 4096
-"""Cells of the largest grid; a row of a run holds a number for each."""
+__all__ = ["Histogram", "HistogramSource", "histogram_of_fields", "sample_histogram"]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Grid:
-    """Cells in the coordinates h = A (f - μ), the same edges along each of them.
-
-    Parameters
-    ----------
-    shift : ndarray, shape (m,)
-        μ.
-    matrix : ndarray, shape (r, m)
-        A.
-    edges : ndarray, shape (B + 1,)
-        Ascending edges; what lies outside is in no cell.
-
-    Raises
-    ------
-    SpecificationError
-        If edges do not ascend, shapes do not match or there are too many cells.
-
-    Examples
-    --------
-    >>> grid = Grid(shift=np.zeros(1), matrix=np.eye(1), edges=np.array([-1.0, 0.0, 1.0]))
-    >>> grid.cells, grid.places(np.array([[-0.5], [0.5], [7.0]])).tolist()
-    (2, [0, 1, -1])
-    """
-
-    shift: NDArray[np.float64]
-    matrix: NDArray[np.float64]
-    edges: NDArray[np.float64]
-
-    def __post_init__(self) -> None:
-        edges, matrix = self.edges, self.matrix
-        right = edges.ndim == 1 and len(edges) > 1 and np.all(np.diff(edges) > 0)
-        fitting = matrix.ndim == 2 and matrix.shape[1:] == self.shift.shape
-        if not right or not fitting or self.cells > MOST_CELLS:
-            raise SpecificationError(
-                expected=f"edges of at most {MOST_CELLS} cells, a matrix (r, m), m shifts",
-                came=f"edges of shape {edges.shape}, a matrix of shape {matrix.shape}, shifts of "
-                f"shape {self.shift.shape}",
-                remedy="use fewer cells along each direction",
-            )
-
-    @property
-    def directions(self) -> int:
-        """r: number of coordinates."""
-        return int(self.matrix.shape[0])
-
-    @property
-    def cells(self) -> int:
-        """Number of cells, B^r."""
-        return int((len(self.edges) - 1) ** self.directions)
-
-    def places(self, fields: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Cell of each field, shape (M, m), the last coordinate running fastest; -1 for none."""
-        coordinates = (fields - self.shift) @ self.matrix.T
-        along = np.searchsorted(self.edges, coordinates, side="right") - 1
-        size = len(self.edges) - 1
-        inside = np.all((along >= 0) & (along < size), axis=1)
-        powers = size ** np.arange(self.directions)[::-1]
-        return np.where(inside, along @ powers, -1)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give the grid as plain data."""
-        return {
-            "shift": self.shift.tolist(),
-            "matrix": self.matrix.tolist(),
-            "edges": self.edges.tolist(),
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Grid:
-        """Build the grid from plain data."""
-        return cls(**{name: np.array(value, dtype=np.float64) for name, value in data.items()})
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class HistogramSource:
-    """A source with a grid: rows with a one in the cell of the network.
-
-    Parameters
-    ----------
-    fields : Source
-        What draws the fields.
-    grid : Grid
-        The cells.
-    """
-
-    fields: Source
-    grid: Grid
-
-    @property
-    def plan(self) -> Plan:
-        """What is drawn."""
-        return self.fields.plan
-
-    @property
-    def X(self) -> NDArray[np.float64]:
-        """Points, shape (n, d)."""
-        return self.fields.X
-
-    @property
-    def params(self) -> Mapping[str, float]:
-        """Values of the parameters."""
-        return self.fields.params
-
-    @property
-    def route(self) -> str:
-        """How networks are sampled."""
-        return self.fields.route
-
-    @property
-    def precision(self) -> str:
-        """Arithmetic of the fields."""
-        return self.fields.precision
-
-    @property
-    def dimension(self) -> int:
-        """Number of cells."""
-        return self.grid.cells
+class HistogramSource(CellSource):
+    """A source of fields with a grid: rows with a one in the cell of the network."""
 
     @property
     def work(self) -> float:
         """Cost of one row, in products of two numbers."""
-        return self.fields.work + 10.0 * self.grid.cells
+        return self.source.work + 10.0 * self.grid.cells
 
-    def fill(self, key: tuple[int, int], start: int, out: NDArray[np.float64]) -> None:
-        """Write rows start, start + 1, ... into ``out``, shape (rows, cells)."""
-        fields = np.empty((len(out), self.fields.dimension))
-        self.fields.fill(key, start, fields)
-        if not np.isfinite(fields).all():
-            out[:] = np.nan
-            return
-        places = self.grid.places(fields)
-        rows = np.flatnonzero(places >= 0)
-        out[:] = 0.0
-        out[rows, places[rows]] = 1.0
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give the source as plain data; floats survive a round trip to the bit."""
-        return {"fields": self.fields.to_dict(), "grid": self.grid.to_dict()}
-
-    @cached_property
-    def hash(self) -> str:
-        """SHA-256 of the canonical JSON, in hexadecimal."""
-        text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _load, (self.fields.to_json(), json.dumps(self.grid.to_dict()))
-
-
-def _load(fields: str, grid: str) -> HistogramSource:
-    return HistogramSource(fields=Source.from_json(fields), grid=Grid.from_dict(json.loads(grid)))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Noise:
-    """Noise of weighted masses w p̂ of covariance C, and along a vector δ.
-
-    Parameters
-    ----------
-    trace, square : float
-        tr C and tr C².
-    along : float
-        δᵀ C δ.
-    skew : float
-        Skewness of δᵀ w p̂.
-    """
-
-    trace: float
-    square: float
-    along: float
-    skew: float
+    def _in_cells(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        places = self.grid.places(rows)
+        inside = np.flatnonzero(places >= 0)
+        ones = np.zeros((len(rows), self.grid.cells))
+        ones[inside, places[inside]] = 1.0
+        return ones
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -292,7 +118,7 @@ def sample_histogram(
         If counts are impossible, or a field is not finite.
     """
     moments = sample_moments(
-        HistogramSource(fields=source, grid=grid),
+        HistogramSource(source=source, grid=grid),
         networks=networks,
         max_order=1,
         key=key,

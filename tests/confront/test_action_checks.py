@@ -18,13 +18,14 @@ from nnft_num.compiling import compile_plan
 from nnft_num.confrontation.power_laws import fit_power
 from nnft_num.confrontation.verdicts import Criterion
 from nnft_num.estimates.estimate import estimate_from_fields
+from nnft_num.runs.cells import Grid
 from nnft_num.runs.conditional_masses import (
     ConditionalMasses,
     ConditionalSource,
     sample_conditional_masses,
 )
 from nnft_num.runs.gaussian_cells import gaussian_masses
-from nnft_num.runs.histograms import Grid, Histogram, HistogramSource, histogram_of_fields
+from nnft_num.runs.histograms import Histogram, HistogramSource, histogram_of_fields
 from nnft_num.sources.source import Source
 from nnft_sym.actions.action import Action
 from nnft_sym.diagrams import contraction
@@ -194,7 +195,7 @@ def test_sampled_histograms_are_those_of_the_sampled_fields():
 
     plan = compile_plan(net)
     source = HistogramSource(
-        fields=Source(plan=plan, X=np.array(PAIR), params=values), grid=found.grid
+        source=Source(plan=plan, X=np.array(PAIR), params=values), grid=found.grid
     )
     rows = np.empty((4000, source.dimension))
     source.fill((1, 2), 7, rows)
@@ -202,7 +203,7 @@ def test_sampled_histograms_are_those_of_the_sampled_fields():
     loads(dumps(source)).fill((1, 2), 7, again)
     np.testing.assert_array_equal(rows, again)
     fields = np.empty((4000, 2))
-    source.fields.fill((1, 2), 7, fields)
+    source.source.fill((1, 2), 7, fields)
     np.testing.assert_array_equal(rows.sum(0), histogram_of_fields(fields, found.grid).counts)
 
 
@@ -280,7 +281,7 @@ def test_squared_distances_without_counting_are_unbiased(exact, claims):
         route="readout",
     )
     rows = np.empty((400, 500, 8))
-    ConditionalSource(metrics=metrics, grid=grid).fill((3, 1), 0, rows.reshape(-1, 8))
+    ConditionalSource(source=metrics, grid=grid).fill((3, 1), 0, rows.reshape(-1, 8))
     found = [
         distance(
             ConditionalMasses(
@@ -312,7 +313,7 @@ def test_sources_of_masses_travel_and_refuse():
     metrics = Source(
         plan=compile_plan(linear_net()), X=np.array([[1.0]]), params=values, route="readout"
     )
-    source = ConditionalSource(metrics=metrics, grid=line_grid())
+    source = ConditionalSource(source=metrics, grid=line_grid())
     rows, again = np.empty((64, 8)), np.empty((64, 8))
     source.fill((1, 2), 7, rows)
     loads(dumps(source)).fill((1, 2), 7, again)
@@ -320,9 +321,9 @@ def test_sources_of_masses_travel_and_refuse():
     assert loads(dumps(source)).hash == source.hash
     whole = Source(plan=metrics.plan, X=metrics.X, params=values)
     with pytest.raises(nn.SpecificationError, match="route 'readout'"):
-        ConditionalSource(metrics=whole, grid=line_grid())
+        ConditionalSource(source=whole, grid=line_grid())
     with pytest.raises(nn.SpecificationError, match="256"):
-        ConditionalSource(metrics=metrics, grid=line_grid(cells=257))
+        ConditionalSource(source=metrics, grid=line_grid(cells=257))
     uniform = nn.shallow(nn.Erf(), readout=nn.Uniform(-1, 1))
     with pytest.raises(nn.SpecificationError, match="not Gaussian"):
         nm.check_action(uniform, [0.1], route="readout", N=4, sigma_w=1, sigma_b=1)
