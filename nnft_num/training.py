@@ -34,6 +34,7 @@ from nnft_num.plans.parameters import Parameters, block_shapes
 from nnft_num.runs.executing import Calls, ExecutorLike
 from nnft_num.tangents.differentiating import compile_tangent
 from nnft_sym.language.errors import AccuracyError, SpecificationError
+from nnft_sym.language.markup import Shown, Table
 from nnft_sym.networks import Network
 
 __all__ = ["Trained", "Training", "draw_parameters", "run_training", "train"]
@@ -43,7 +44,7 @@ _TASK_WORK = 2e9
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Training:
+class Training(Shown):
     """What networks are trained on, how, and how long.
 
     Parameters
@@ -105,9 +106,30 @@ class Training:
             )
         object.__setattr__(self, "steps", _steps(self.steps))
 
+    @property
+    def _shapes(self) -> str:
+        (examples, inputs), (_, outputs) = (np.shape(array) for array in self.data)
+        return f"{examples} examples, d={inputs}, D={outputs}"
+
+    def _table(self) -> Table:
+        return Table(
+            title="Training",
+            rows=(
+                ("data", self._shapes),
+                ("optimiser", str(self.optimiser)),
+                ("steps", str(self.steps)),
+                ("loss", self.loss),
+                ("parametrisation", self.parametrisation),
+            ),
+        )
+
+    def __repr__(self) -> str:
+        how = f"{self.steps} steps of {self.optimiser}, {self.loss}, {self.parametrisation}"
+        return f"Training({self._shapes}; {how})"
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Trained:
+class Trained(Shown):
     """Networks in training: their fields at some times.
 
     Parameters
@@ -170,6 +192,23 @@ class Trained:
         """
         return estimate_from_fields(
             self.fields_at(self.times[-1] if time is None else time), orders
+        )
+
+    def _table(self) -> Table:
+        spread = self.losses.std(axis=0)
+        rows = tuple(
+            (str(time), f"{loss:.4g}", f"{deviation:.2g}")
+            for time, loss, deviation in zip(
+                self.times, self.losses.mean(axis=0), spread, strict=True
+            )
+        )
+        points, dimension = self.at.shape
+        return Table(
+            title=f"{self.networks} networks, {self.training.steps} steps of "
+            f"{self.training.optimiser}",
+            header=("step", "mean loss", "deviation over networks"),
+            rows=rows,
+            notes=(f"fields at {points} points in d={dimension}; {self.training!r}",),
         )
 
     def __repr__(self) -> str:

@@ -16,6 +16,8 @@ import sympy as sp
 from nnft_sym.densities import Gaussian
 from nnft_sym.density import Density, Draw
 from nnft_sym.language.errors import NotDerivedError, SpecificationError
+from nnft_sym.language.markup import Table
+from nnft_sym.mathml import Formula
 
 __all__ = ["Deformed", "MatrixDensity", "Unspecified", "entry"]
 
@@ -63,6 +65,10 @@ class MatrixDensity(Density):
     @property
     def is_point_mass(self) -> bool:
         return False
+
+    def _table(self) -> Table:
+        use = "nn.symmetry; it has no draws and no moments"
+        return Table(title=type(self).__name__, rows=(("density", self.formula), ("serves", use)))
 
     def _refuse(self, what: str) -> NoReturn:
         raise NotDerivedError(
@@ -134,6 +140,14 @@ class Deformed(MatrixDensity):
                 came=f"{self.potential}",
                 remedy="write it with traces of products of W and W.T, or sums over W[i, j]",
             )
+
+    @property
+    def formula(self) -> Formula:
+        """P_0 and V as a formula."""
+        name = sp.latex(self.matrix)
+        exponent = sp.latex(-self.potential)
+        entries = rf"\quad {name}_{{ij}} \sim {self.base.formula.source}\ \text{{in }}P_0"
+        return Formula(rf"P({name}) = P_0({name})\,e^{{{exponent}}}/Z,{entries}", str(self))
 
     @classmethod
     def example(cls) -> Self:
@@ -235,6 +249,13 @@ class Unspecified(MatrixDensity):
                 came=f"{self.name!r} and {self.rows!r}",
                 remedy="write for example nn.Unspecified('P', rows=2)",
             )
+
+    @property
+    def formula(self) -> Formula:
+        """P of the rows that conditions are written for."""
+        rows = ", ".join(f"W_{{{i + 1}\\cdot}}" for i in range(min(self.rows, 3)))
+        rows += r",\dots" if self.rows > 3 else ""
+        return Formula(rf"\mathrm{{{self.name}}}({rows})", str(self))
 
     @classmethod
     def example(cls) -> Self:

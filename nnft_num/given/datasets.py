@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnft_sym.language.errors import SpecificationError
+from nnft_sym.language.markup import Shown, Table
 
 __all__ = ["FASHION_VARIABLE", "Images", "fashion_mnist", "read_idx"]
 
@@ -34,7 +35,7 @@ _MOST = 2**31
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Images:
+class Images(Shown):
     """Images and their labels.
 
     Parameters
@@ -60,6 +61,18 @@ class Images:
     def one_cold(self) -> NDArray[np.float64]:
         """Targets (n, D): 0 for the class of an image, 1 for the others."""
         return 1.0 - self.one_hot
+
+    def _table(self) -> Table:
+        counts = np.bincount(self.labels, minlength=self.classes)
+        return Table(
+            title=f"{len(self.labels)} images of {self.X.shape[1]} pixels",
+            header=("class", "images"),
+            rows=tuple((str(name), str(count)) for name, count in enumerate(counts)),
+        )
+
+    def __repr__(self) -> str:
+        count, pixels = self.X.shape
+        return f"Images({count} images of {pixels} pixels in {self.classes} classes)"
 
 
 def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:

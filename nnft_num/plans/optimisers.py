@@ -14,19 +14,20 @@ signed permutations.
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nnft_sym.language.errors import SpecificationError
+from nnft_sym.language.markup import Shown, Table
 
 __all__ = ["GD", "SGD", "Adam", "Optimiser"]
 
 
 @dataclass(frozen=True)
-class Optimiser:
+class Optimiser(Shown):
     """What training asks of an optimiser."""
 
     code: ClassVar[int]
@@ -44,6 +45,11 @@ class Optimiser:
     def batch_of(self, examples: int) -> int:
         """Size of a batch out of so many examples."""
         return examples
+
+    def _table(self) -> Table:
+        values = ((own.name, getattr(self, own.name)) for own in fields(self))
+        rows = tuple((name, "all" if value is None else f"{value:g}") for name, value in values)
+        return Table(title=type(self).__name__, rows=rows)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from nnft_num.plans.layers import Dense
 from nnft_num.plans.plan import Plan
 from nnft_sym.language.errors import SpecificationError
+from nnft_sym.language.markup import Shown, Table
 
 __all__ = ["Parameters", "block_shapes"]
 
@@ -51,7 +52,7 @@ def block_shapes(plan: Plan, widths: Sequence[int], dimension: int) -> dict[str,
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Parameters:
+class Parameters(Shown):
     """Parameters of several networks; ``parameters["W_1"]`` is a view, networks first.
 
     Parameters
@@ -126,3 +127,19 @@ class Parameters:
                 )
             table[:, self._slices[name]] = array.reshape(len(table), -1)
         return Parameters(table=table, shapes=self.shapes)
+
+    def _table(self) -> Table:
+        rows = []
+        for name, shape in self.shapes.items():
+            own = self[name]
+            spread = (f"{own.mean():.4g}", f"{own.std():.4g}") if own.size else ("", "")
+            rows.append((name, " × ".join(map(str, shape)), *spread))
+        return Table(
+            title=f"Parameters of {self.networks} networks",
+            header=("block", "shape", "mean", "deviation"),
+            rows=tuple(rows),
+        )
+
+    def __repr__(self) -> str:
+        size = f"{self.table.shape[1]} numbers each in {len(self.shapes)} blocks"
+        return f"Parameters({self.networks} networks, {size})"

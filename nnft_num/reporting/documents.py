@@ -11,6 +11,9 @@ from nnft_num.confrontation.scaling import Sweep
 from nnft_num.confrontation.scans import Scan
 from nnft_num.reporting import reports
 from nnft_num.reporting.pgfplots import COLOUR_NAMES, report_figure, slopes_figure
+from nnft_num.reporting.publishing import Published
+from nnft_num.symmetries.reports import order_table
+from nnft_num.symmetries.testing import SymmetryReport
 from nnft_num.tangents.sweeps import TangentSweep
 from nnft_sym.citations import cite
 from nnft_sym.correlators import Correlator
@@ -54,7 +57,7 @@ def document_of(*results: Any, title: str | None = None, rows: int = 8) -> str:
 
     Parameters
     ----------
-    *results : Report, Sweep, TangentSweep or Scan
+    *results : Report, Sweep, TangentSweep, Scan or SymmetryReport
         What to print, each in a section of its own if there are several.
     title : str, optional
         By default the name of the network.
@@ -152,11 +155,27 @@ def _scan(scan: Scan, rows: int) -> Parts:
     ]
 
 
+@parts.register
+def _symmetry(report: SymmetryReport, rows: int) -> Parts:
+    title, *_, last = report.to_text().splitlines()
+    tables = "\n".join(
+        rf"\paragraph{{Order {order.order}:}} {order.verdict}." + "\n\n"
+        rf"\noindent {order_table(order, rows=rows).latex}"
+        for order in report.orders
+    )
+    elements = "\n".join(rf"\formula{{{g.latex()}}}" for g in report.elements)
+    return [
+        ("Result", _result(report, [_sentence(title), _sentence(last)])),
+        ("Entries", tables),
+        ("Elements", elements),
+    ]
+
+
 def _sentence(line: str) -> str:
     return f"{line[:1].upper()}{line[1:]}."
 
 
-def _result(result: Report | Sweep | TangentSweep | Scan, said: Iterable[str]) -> str:
+def _result(result: Published, said: Iterable[str]) -> str:
     works = cite(result).keys
     cited = rf" \cite{{{','.join(works)}}}" if works else ""
     lines = "\n\n".join(map(latex_text, said))

@@ -13,6 +13,7 @@ from nnft_num.confrontation.scans import Scan
 from nnft_num.confrontation.verdicts import joined
 from nnft_num.reporting import reports
 from nnft_num.reporting.figures import pulls_figure, report_figure, svg
+from nnft_num.symmetries.testing import SymmetryReport
 from nnft_num.tangents.sweeps import TangentSweep
 from nnft_sym.citations import cite
 from nnft_sym.correlators import Correlator
@@ -68,7 +69,7 @@ def page_of(*results: Any, title: str | None = None) -> str:
 
     Parameters
     ----------
-    *results : Report, Sweep, TangentSweep or Scan
+    *results : Report, Sweep, TangentSweep, Scan or SymmetryReport
         What to show.
     title : str, optional
         By default the name of the network.
@@ -129,6 +130,18 @@ def _scan(scan: Scan) -> Sections:
     ]
 
 
+@sections.register
+def _symmetry(report: SymmetryReport) -> Sections:
+    elements = zip(range(len(report.elements)), report.elements, strict=True)
+    moved = "".join(f"<p>{number}</p>{g._repr_html_()}" for number, g in elements)
+    return [
+        ("Verdict", _verdict(report.verdict) + report._repr_html_()),
+        ("Entries", "".join(order._repr_html_() for order in report.orders)),
+        ("Elements", moved),
+        ("How it was sampled", _draws(report).html),
+    ]
+
+
 def _theory(found: Iterable[Correlator | None]) -> Sections:
     """Networks and formulas, each once."""
     formulas = [formula for formula in found if formula is not None]
@@ -148,13 +161,30 @@ def _figures(drawn: Iterable[str]) -> str:
     return f'<div class="figures">{inner}</div>'
 
 
-def _origin(report: Report) -> Table:
-    points = ("; ".join(", ".join(f"{x:g}" for x in row) for row in report.X),)
+def _draws(report: SymmetryReport) -> Table:
     return Table(
         title=f"{report.networks} networks",
         rows=(
-            *((name, f"{value:g}") for name, value in report.params.items()),
-            ("points", *points),
+            *_values(report),
+            ("observed", report.what),
+            ("groups whose signs are flipped", str(report.groups)),
+            ("flips", str(report.flips)),
+            ("key", ", ".join(map(str, report.key))),
+        ),
+    )
+
+
+def _values(report: Report | SymmetryReport) -> tuple[tuple[str, str], ...]:
+    """Parameters and points."""
+    points = "; ".join(", ".join(f"{x:g}" for x in row) for row in report.X)
+    return (*((name, f"{value:g}") for name, value in report.params.items()), ("points", points))
+
+
+def _origin(report: Report) -> Table:
+    return Table(
+        title=f"{report.networks} networks",
+        rows=(
+            *_values(report),
             ("route", report.route),
             ("groups of the jackknife", str(report.groups)),
             ("plan", report.plan_hash or "fields from elsewhere"),

@@ -10,7 +10,7 @@ for all signs s.  T(1) among R random flips gives (1 + #{T(s) ≥ T(1)})/(1 + R)
 entries together, whatever their correlations and their number.  It is exact for groups of such a
 symmetric law, and holds as the central limit theorem makes the groups' contributions symmetric.
 
-Source: P. H. Westfall, S. S. Young, Resampling-Based Multiple Testing (1993), for the maximum.
+Source: [WY93] for the maximum.
 """
 
 from __future__ import annotations

@@ -12,8 +12,10 @@ from scipy.special import ndtri
 
 from nnft_num.confrontation.verdicts import Verdict
 from nnft_num.statistics.sign_flips import flip_signs
+from nnft_num.symmetries import reports
 from nnft_num.symmetries.ensembles import Observed
 from nnft_sym.language.errors import SpecificationError
+from nnft_sym.language.markup import Shown, Table
 from nnft_sym.tensors import multi_indices
 
 __all__ = ["POWER", "DefectCriterion", "OrderDefect", "defects_of"]
@@ -64,7 +66,7 @@ class DefectCriterion:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class OrderDefect:
+class OrderDefect(Shown):
     """Defects of one order: over elements, and distinct entries of the correlator.
 
     Parameters
@@ -150,6 +152,13 @@ class OrderDefect:
             return None
         largest = np.max(self.error, where=self.tested, initial=0.0)
         return float((max(self.detectable, self.resolution * largest) / self.scale) ** 2)
+
+    def _table(self) -> Table:
+        return reports.order_table(self)
+
+    def __repr__(self) -> str:
+        tested = f"{self.tested.sum()} of {self.defect.size} entries tested"
+        return f"OrderDefect(order {self.order}: {self.verdict}, p = {self.p_value:.3g}, {tested})"
 
 
 def defects_of(

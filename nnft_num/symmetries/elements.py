@@ -25,6 +25,7 @@ from nnft_num.kernels.draws import key_from_rng
 from nnft_sym.group_theory.group import Group, walk
 from nnft_sym.group_theory.transformations import AffineMap
 from nnft_sym.language.errors import NotDerivedError, SpecificationError
+from nnft_sym.mathml import Written
 
 __all__ = ["GroupElement", "as_elements", "generators", "random_elements"]
 
@@ -38,8 +39,12 @@ _TOLERANCE = 1e-12
 """Relative accuracy of flows of vector fields that are not affine."""
 
 
+_WRITTEN = 6
+"""Rows of a matrix that is written out."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
-class GroupElement:
+class GroupElement(Written):
     """An element g = exp(Σ c_a A_a) h of a group, as it acts on R^n.
 
     Parameters
@@ -123,6 +128,21 @@ class GroupElement:
             came=f"one of {self.group.name} without",
             remedy="give elements as matrices in the representation that acts",
         )
+
+    def latex(self) -> str:
+        """Return the map x → g x, by its matrix where that is small, else by its group."""
+        whole = "" if self.group is None else rf"g \in {self.group.latex}"
+        if self.matrix is None or self.shift is None or self.dimension > _WRITTEN:
+            return whole or rf"g \in \mathbb{{R}}^{{{self.dimension}\times {self.dimension}}}"
+        moved = _matrix_latex(self.matrix) + "x"
+        if self.shift.any():
+            moved += " + " + _matrix_latex(self.shift[:, None])
+        return (rf"{whole}\colon\ " if whole else "") + rf"g x = {moved}"
+
+    def __repr__(self) -> str:
+        name = "a matrix" if self.group is None else self.group.name
+        finite = f", finite part {self.word}" if 0 < len(self.word) <= _WRITTEN else ""
+        return f"GroupElement({name} on R^{self.dimension}{finite})"
 
     def _flowed(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Apply h, and follow Σ c_a v_a for unit time."""
@@ -384,3 +404,8 @@ def _traceless(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _numbers(matrix: Any) -> NDArray[np.float64]:
     return np.array(sp.Matrix(matrix).tolist(), dtype=np.float64)
+
+
+def _matrix_latex(matrix: NDArray[np.float64]) -> str:
+    rows = (" & ".join(f"{value + 0.0:.4g}" for value in row) for row in matrix)
+    return r"\begin{pmatrix}" + r" \\ ".join(rows) + r"\end{pmatrix}"

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnft_num.reporting.reports import columns, latex_table, latex_text, parameters, uncertain
+from nnft_sym.language.markup import Cell, Judged, Table
 
 if TYPE_CHECKING:
     from nnft_num.symmetries.defects import OrderDefect
     from nnft_num.symmetries.testing import SymmetryReport
 
-__all__ = ["dataframe", "html", "latex", "text"]
+__all__ = ["dataframe", "latex", "order_table", "table", "text"]
 
 _HEADER = ("order", "entries", "scale", "worst defect", "p", "seen with 0.9", "verdict")
 
@@ -50,13 +51,42 @@ def dataframe(report: SymmetryReport) -> Any:
     return pd.concat(tables, ignore_index=True)
 
 
-def html(report: SymmetryReport) -> str:
-    """Table for notebooks: one row for each order."""
-    import pandas as pd
+def table(report: SymmetryReport) -> Table:
+    """Table for notebooks and pages: one row for each order."""
+    rows: tuple[tuple[str | Cell, ...], ...] = tuple(
+        (*_line(report, order)[:-1], Judged(order.verdict, "; ".join(_reasons(report, order))))
+        for order in report.orders
+    )
+    return Table(title=_title(report), header=_HEADER, rows=rows, notes=(_last(report),))
 
-    frame = pd.DataFrame([_line(report, o) for o in report.orders], columns=list(_HEADER))
-    body: str = frame.to_html(index=False, border=0)
-    return f"<p>{_title(report)}</p>{body}<p>{_last(report).replace('<', '&lt;')}</p>"
+
+def order_table(order: OrderDefect, rows: int = 8) -> Table:
+    """Table of the entries with the largest defect in errors."""
+    size = np.nan_to_num(np.abs(order.statistic), nan=-1.0)
+    worst = np.argsort(-size, axis=None, kind="stable")[:rows]
+    lines = []
+    for element, entry in zip(*np.unravel_index(worst, size.shape), strict=True):
+        value, error = order.defect[element, entry], order.error[element, entry]
+        heavy = order.heavy[element, entry]
+        lines.append(
+            (
+                str(element),
+                ",".join(map(str, order.indices[entry])),
+                f"{value:.4g}" if heavy or error == 0 else uncertain(value, error),
+                "heavy tails" if heavy else f"{order.statistic[element, entry]:+.2f}",
+            )
+        )
+    return Table(
+        title=f"Defects of order {order.order}",
+        header=("element", "fields", "defect", "defect/error"),
+        rows=tuple(lines),
+        notes=(
+            Judged(order.verdict),
+            f"{len(lines)} of {order.defect.size} entries; p = {order.p_value:.3g}, significant "
+            f"beyond {order.critical:.2f} errors, a defect of {order.detectable:.2g} is seen with "
+            f"probability 0.9, scale {order.scale:.4g}",
+        ),
+    )
 
 
 def latex(report: SymmetryReport) -> str:

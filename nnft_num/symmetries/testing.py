@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,6 +30,7 @@ from nnft_num.estimates.estimate import wanted_orders
 from nnft_num.front import merged
 from nnft_num.kernels.draws import key_from_rng
 from nnft_num.reporting import reports
+from nnft_num.reporting.publishing import Published
 from nnft_num.runs.executing import ExecutorLike
 from nnft_num.symmetries import reports as symmetry_reports
 from nnft_num.symmetries.defects import DefectCriterion, OrderDefect, defects_of
@@ -38,13 +39,14 @@ from nnft_num.symmetries.ensembles import Ensemble, Fields, Kernels, TrainedFiel
 from nnft_num.training import Training
 from nnft_sym.group_theory.group import Group
 from nnft_sym.language.errors import SpecificationError
+from nnft_sym.language.markup import Table
 from nnft_sym.networks import Network
 
 __all__ = ["SymmetryReport", "symmetry_test"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class SymmetryReport:
+class SymmetryReport(Published):
     """Whether the correlators of an ensemble keep a symmetry, as far as a sample shows.
 
     Parameters
@@ -74,6 +76,8 @@ class SymmetryReport:
     key : tuple of two int
         Key of the draws.
     """
+
+    source: ClassVar[str] = "MSH21 section 2"
 
     network: str
     group: str
@@ -107,6 +111,16 @@ class SymmetryReport:
         return joined(order.verdict for order in self.orders)
 
     @property
+    def subject(self) -> str:
+        """What was tested, in words."""
+        return f"{self.network} under {self.group}"
+
+    @property
+    def cites(self) -> tuple[Any, ...]:
+        """What the test rests on."""
+        return ("WY93, E82",)
+
+    @property
     def networks_needed(self) -> int | None:
         """Networks that would resolve all orders, None if that is not the remedy."""
         factors = [f for order in self.orders if (f := order.networks_factor) is not None]
@@ -130,8 +144,8 @@ class SymmetryReport:
     def __repr__(self) -> str:
         return f"SymmetryReport({self.network} under {self.group}: {self.verdict})"
 
-    def _repr_html_(self) -> str:
-        return symmetry_reports.html(self)
+    def _table(self) -> Table:
+        return symmetry_reports.table(self)
 
 
 def symmetry_test(

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations, combinations_with_replacement, product
+from typing import Any, ClassVar
 
 import sympy as sp
 
@@ -20,6 +21,7 @@ from nnft_sym.group_theory.group import Group
 from nnft_sym.group_theory.representations import Representation
 from nnft_sym.kernels import kernel
 from nnft_sym.language.errors import NotDerivedError, SpecificationError
+from nnft_sym.mathml import aligned, formulas_html
 from nnft_sym.networks import Dense, Network
 from nnft_sym.point_functions import moment_symbol
 from nnft_sym.symmetries.generators import ActingGenerator, acting_on
@@ -77,10 +79,17 @@ class InvarianceDefect:
     [True, False]
     """
 
+    source: ClassVar[str] = "MSH21 section 2"
+
     correlator: Correlator
     group: Group
     on: str
     defects: tuple[Defect, ...]
+
+    @property
+    def cites(self) -> tuple[Any, ...]:
+        """What else it rests on: the correlator."""
+        return (self.correlator,)
 
     @property
     def vanishes(self) -> bool:
@@ -131,8 +140,19 @@ class InvarianceDefect:
         return "\n".join(lines)
 
     def _repr_latex_(self) -> str:
-        lines = r" \\ ".join(f"& {line}" for line in self.latex().splitlines())
-        return rf"$\displaystyle \begin{{aligned}} {lines} \end{{aligned}}$"
+        return aligned(self.latex().splitlines())
+
+    def _repr_html_(self) -> str:
+        return formulas_html(self.latex().splitlines())
+
+    def __repr__(self) -> str:
+        found = ", ".join(
+            f"{d.generator.name} {'keeps' if d.vanishes else 'changes'} it"
+            for d in self.defects[:3]
+        )
+        more = f", {len(self.defects) - 3} more" if len(self.defects) > 3 else ""
+        name = f"{self.group.name} on the {self.on}s, order {self.correlator.order}"
+        return f"InvarianceDefect({name}: {found}{more})"
 
 
 def invariance_defect(

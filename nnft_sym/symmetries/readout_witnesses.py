@@ -35,7 +35,7 @@ __all__ = ["output_witness"]
 
 Tensor = dict[tuple[int, ...], sp.Expr]
 
-SUM_SQUARED = sp.Symbol(r"\langle S_1^2\rangle", positive=True)
+SUM_SQUARED = sp.Symbol(r"\langle{S_1^2}\rangle", positive=True)
 """E (n^{-1/2} sum_i h_i)², positive."""
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any, ClassVar
 
 import sympy as sp
 
@@ -16,6 +17,8 @@ from nnft_sym.deformations import Deformed, MatrixDensity
 from nnft_sym.group_theory.group import Group
 from nnft_sym.group_theory.representations import Representation
 from nnft_sym.language.errors import SpecificationError
+from nnft_sym.language.markup import Cell, Table
+from nnft_sym.mathml import Formula, aligned, formulas_html
 from nnft_sym.networks import Dense, Network
 from nnft_sym.symmetries.generators import acting_on
 from nnft_sym.symmetries.invariance_conditions import Finding, input_finding, output_finding
@@ -62,6 +65,8 @@ class Symmetry:
     True
     """
 
+    source: ClassVar[str] = "MSH21 sections 2 and 3"
+
     network: Network
     group: Group
     on: str
@@ -71,6 +76,11 @@ class Symmetry:
     findings: tuple[Finding, ...]
     steps: tuple[str, ...]
     witness: Witness | None
+
+    @property
+    def cites(self) -> tuple[Any, ...]:
+        """What else it rests on: the network."""
+        return (self.network,)
 
     def latex(self) -> str:
         r"""Return the argument and the verdict as LaTeX lines.
@@ -85,12 +95,25 @@ class Symmetry:
         return symmetry_latex(self)
 
     def _repr_latex_(self) -> str:
-        lines = r" \\ ".join(f"& {line}" for line in self.latex().splitlines())
-        return rf"$\displaystyle \begin{{aligned}} {lines} \end{{aligned}}$"
+        return aligned(self.latex().splitlines())
+
+    def _repr_html_(self) -> str:
+        return self._table().html + formulas_html(self.latex().splitlines())
+
+    def _table(self) -> Table:
+        word = {True: "✓ holds", False: "✗ fails", None: "? undecided"}[self.holds]
+        rows: list[tuple[str | Cell, ...]] = [("verdict", word), ("reason", self.reason)]
+        rows += [("condition", Formula(sp.latex(c), str(c))) for c in self.conditions]
+        if self.witness is not None:
+            rows.append(("witness", Formula(self.witness.latex(), str(self.witness.value))))
+        return Table(title=self._subject, rows=tuple(rows), notes=(f"source: {self.source}",))
+
+    @property
+    def _subject(self) -> str:
+        return f"{self.group.name} on the {self.on}s of {self.network.name}"
 
     def __repr__(self) -> str:
-        name = f"{self.group.name} on the {self.on}s of {self.network.name}"
-        return f"Symmetry({name}: {self.holds}; {self.reason})"
+        return f"Symmetry({self._subject}: {self.holds}; {self.reason})"
 
 
 def symmetry(

@@ -39,15 +39,20 @@ NUMERICAL = {
     "ActionReport",
     "CouplingEstimate",
     "Evaluation",
+    "GroupElement",
     "KernelMatrices",
     "LocalFit",
     "LocalFlow",
     "MehlerSeries",
+    "OrderDefect",
+    "Parameters",
     "Plan",
     "Provenance",
     "Source",
+    "SymmetryReport",
     "TangentEstimate",
     "TangentSweep",
+    "Trained",
 }
 """Records with hashes, or rounding of the machine: looked at, not compared by letter."""
 
@@ -107,9 +112,32 @@ def examples():
     one = {"N": 2, "sigma_w": 1.0, "sigma_v": 1.0}
     acted = nm.check_action(cos, [0.0], networks=4096, rng=0, params=one)
     flat = dict(sigma_w=1.0, sigma_b=0.0, sigma_v=1.0, N=2)
+    scales = dict(sigma_w=1.0, sigma_b=0.5, sigma_v=1.0)
     cyclic = nn.Zn(3)
     regular = nn.regular(cyclic)
+    uniform = nn.shallow(nn.Tanh(), readout=nn.Uniform(-1, 1), outputs=2)
+    plane = np.array([[0.3, 0.8], [1.0, -0.5]])
+    tested = nm.symmetry_test(nn.erf_net(), nn.SO(2), plane, networks=640, rng=0, N=4, **scales)
+    training = nm.Training(data=(plane, [1.0, -1.0]), optimiser=nm.GD(0.5), steps=4)
+    trained = nm.train(
+        nn.erf_net(), training.data, optimiser=nm.GD(0.5), steps=4, times=(0, 4), networks=20,
+        rng=0, keep_parameters=True, N=4, **scales,
+    )  # fmt: skip
     found = [
+        nn.symmetry(uniform, nn.SO(2), on="output"),
+        nn.invariance_defect(uniform, nn.SO(2), 4, on="output"),
+        nn.Deformed.example(),
+        nn.Unspecified.example(),
+        tested,
+        tested[2],
+        tested.elements[0],
+        training,
+        trained,
+        trained.parameters,
+        nm.GD(0.5),
+        nm.SGD(0.5, batch=32),
+        nm.Adam(0.01),
+        nm.Images(X=np.eye(4)[:3], labels=np.array([0, 1, 1]), classes=2),
         cyclic,
         regular,
         cyclic.finite[0],

@@ -70,6 +70,15 @@ def test_rules_of_integration_are_cited_with_their_equations():
     assert "[PDLT] chapter 5" in {str(r) for r in cite(nn.criticality("tanh(z)")).references}
 
 
+def test_symmetries_name_the_duality_and_the_network():
+    found = nn.symmetry(nn.gauss_net(), nn.Translations(1))
+    assert cite(found).keys == ("MSH21", "HMS20")
+    assert "[MSH21] sections 2 and 3" in {str(r) for r in cite(found).references}
+    defect = nn.invariance_defect(nn.gauss_net(), nn.Translations(1), 2)
+    assert cite(defect).keys[0] == "MSH21"
+    assert set(cite(defect.correlator).keys) <= set(cite(defect).keys)
+
+
 def test_sources_of_activations_can_be_cited():
     arguments = {"LeakyReLU": (0.5,), "Monomial": (3,)}
     for name, make in catalogue().items():
