@@ -70,7 +70,7 @@ def document_of(*results: Any, title: str | None = None, rows: int = 8) -> str:
         lines += [] if single else [rf"\section{{{latex_text(result.subject)}}}"]
         for heading, body in parts(result, rows):
             lines += [rf"\{'section' if single else 'subsection'}{{{heading}}}", body]
-    named = title or f"{results[0].subject}: theory against sample"
+    named = title or results[0].headline
     return "\n".join(
         [
             _head(),

@@ -75,7 +75,7 @@ def page_of(*results: Any, title: str | None = None) -> str:
         By default the name of the network.
     """
     single = len(results) == 1
-    named = title or f"{results[0].subject}: theory against sample"
+    named = title or results[0].headline
     body = [("" if single else result.subject, sections(result)) for result in results]
     whole = (
         []
@@ -133,7 +133,7 @@ def _scan(scan: Scan) -> Sections:
 @sections.register
 def _symmetry(report: SymmetryReport) -> Sections:
     elements = zip(range(len(report.elements)), report.elements, strict=True)
-    moved = "".join(f"<p>{number}</p>{g._repr_html_()}" for number, g in elements)
+    moved = "".join(f"<p>element {number}</p>{g._repr_html_()}" for number, g in elements)
     return [
         ("Verdict", _verdict(report.verdict) + report._repr_html_()),
         ("Entries", "".join(order._repr_html_() for order in report.orders)),

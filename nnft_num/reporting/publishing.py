@@ -20,6 +20,11 @@ class Published(Shown):
         """What was confronted, in words."""
         return self.network
 
+    @property
+    def headline(self) -> str:
+        """Title of a page or an article of its own."""
+        return f"{self.subject}: theory against sample"
+
     def to_latex(self, path: str | Path | None = None) -> str:
         """LaTeX table (booktabs) of what it shows."""
         return reports.written(self._table().latex, path)

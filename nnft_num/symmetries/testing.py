@@ -116,6 +116,11 @@ class SymmetryReport(Published):
         return f"{self.network} under {self.group}"
 
     @property
+    def headline(self) -> str:
+        """Title of a page or an article of its own."""
+        return f"{self.subject}: correlators before and after"
+
+    @property
     def cites(self) -> tuple[Any, ...]:
         """What the test rests on."""
         return ("WY93, E82",)

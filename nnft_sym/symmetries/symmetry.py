@@ -103,7 +103,10 @@ class Symmetry:
     def _table(self) -> Table:
         word = {True: "✓ holds", False: "✗ fails", None: "? undecided"}[self.holds]
         rows: list[tuple[str | Cell, ...]] = [("verdict", word), ("reason", self.reason)]
-        rows += [("condition", Formula(sp.latex(c), str(c))) for c in self.conditions]
+        rows += [
+            ("condition", "met by no parameters" if c == sp.false else Formula(sp.latex(c), str(c)))
+            for c in self.conditions
+        ]
         if self.witness is not None:
             rows.append(("witness", Formula(self.witness.latex(), str(self.witness.value))))
         return Table(title=self._subject, rows=tuple(rows), notes=(f"source: {self.source}",))
