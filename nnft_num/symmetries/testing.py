@@ -239,9 +239,11 @@ def symmetry_test(
     """
     _among(on, ("input", "output"), "on")
     _among(of, ("fields", "ntk"), "of")
+    _require_kinds(net, group, representation)
     points, numbers, key = net.points(X), net.bind(merged(params, values)), key_from_rng(rng)
     chosen = _elements(group, representation, elements, size, key)
-    _require_action(chosen[0], on, points.shape[1], net.outputs, group)
+    for element in chosen:
+        _require_action(element, on, points.shape[1], net.outputs, group)
     common: dict[str, Any] = dict(
         net=net, X=points, networks=networks, key=key, params=numbers, executor=executor
     )
@@ -311,6 +313,21 @@ def _elements(
     if representation is not None:
         return tuple(element.represented(representation) for element in found)
     return found
+
+
+def _require_kinds(net: Network, group: Group, representation: Any) -> None:
+    if not isinstance(net, Network) or not isinstance(group, Group):
+        raise SpecificationError(
+            expected="a network and a group",
+            came=f"{type(net).__name__} and {type(group).__name__}",
+            remedy="write for example nm.symmetry_test(nn.erf_net(), nn.SO(2), X)",
+        )
+    if representation is not None and getattr(representation, "group", None) != group:
+        raise SpecificationError(
+            expected=f"a representation of {group.name}",
+            came=f"{representation!r}",
+            remedy="make it of the same group, as nn.defining(group)",
+        )
 
 
 def _require_action(element: GroupElement, on: str, d: int, outputs: int, group: Group) -> None:

@@ -108,13 +108,7 @@ def acting(group: Group, representation: Representation | None) -> tuple[ActingG
     if representation is None:
         fields, finite = group.fields, group.finite
     else:
-        if not isinstance(representation, Representation) or representation.group != group:
-            raise SpecificationError(
-                expected=f"a representation of {group.name}",
-                came=f"{representation!r}",
-                remedy="make it with nn.defining(group), sums and products of them, or "
-                "nn.Representation(group, ...)",
-            )
+        _require_representation(group, representation)
         fields = tuple(VectorField.linear(matrix) for matrix in representation.algebra)
         finite = tuple(AffineMap(matrix=matrix) for matrix in representation.finite)
     return (
@@ -144,6 +138,8 @@ def acting_on(
         raise SpecificationError(
             expected='on="input" or on="output"', came=f"on={on!r}", remedy="say where it acts"
         )
+    if representation is not None:
+        _require_representation(group, representation)
     size = group.dimension if representation is None else representation.dimension
     wanted = net.dimension if on == "input" else net.outputs
     if wanted not in (None, size):
@@ -153,3 +149,13 @@ def acting_on(
             remedy=f"match the group to the {on}s, or pass representation= of dimension {wanted}",
         )
     return acting(group, representation)
+
+
+def _require_representation(group: Group, representation: object) -> None:
+    if not isinstance(representation, Representation) or representation.group != group:
+        raise SpecificationError(
+            expected=f"a representation of {group.name}",
+            came=f"{representation!r}",
+            remedy="make it with nn.defining(group), sums and products of them, or "
+            "nn.Representation(group, ...)",
+        )

@@ -275,6 +275,10 @@ def test_reports_as_text_frame_latex_and_html(tmp_path):
     [
         (dict(group=nn.SO(3)), "acts on the input in 2 dimensions"),
         (dict(on="output"), "acts on the output in 1 dimensions"),
+        (dict(group="SO(2)"), "a network and a group"),
+        (dict(representation="defining"), "a representation of SO"),
+        (dict(representation=nn.defining(nn.Sn(2))), "a representation of SO"),
+        (dict(elements=[np.eye(2), *nm.random_elements(nn.SO(3), 1, rng=0)]), "in 2 dimensions"),
         (dict(on="weights"), "on out of"),
         (dict(of="spectrum"), "of out of"),
         (dict(elements=[np.zeros((2, 2))]), "invertible"),

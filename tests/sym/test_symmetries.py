@@ -460,6 +460,8 @@ def test_bad_input():
         nn.symmetry(nn.erf_net(), nn.SO(3), on="weights")
     with pytest.raises(SpecificationError, match="representation"):
         nn.symmetry(nn.erf_net(), nn.SO(3), representation=nn.defining(nn.SO(2)))
+    with pytest.raises(SpecificationError, match="representation"):
+        nn.symmetry(nn.erf_net(), nn.SO(3), representation="defining")
     with pytest.raises(SpecificationError):
         nn.symmetry(nn.erf_net(), "SO(3)")
     with pytest.raises(SpecificationError):
