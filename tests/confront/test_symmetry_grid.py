@@ -133,7 +133,7 @@ def test_what_holds_is_not_rejected(on, name, group):
     report = nm.symmetry_test(
         network(on, name), GROUPS[group], X if on == "input" else X[:1],
         orders=(2, 4) if on == "input" else (1, 2, 4), networks=NETWORKS[True], rng=5, on=on,
-        elements=2, level=LEVEL, flips=ceil(2 / LEVEL), params=parameters(on, name),
+        elements=1, level=LEVEL, flips=ceil(2 / LEVEL), params=parameters(on, name),
     )  # fmt: skip
     assert report.p_value > LEVEL, str(report)
     # a defect of the size of the lowest correlator would have been seen
