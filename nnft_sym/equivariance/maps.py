@@ -187,9 +187,7 @@ def equivariant_basis(
     AccuracyError
         If the numeric projection does not separate the null space, or does not fit in memory.
 
-    Source
-    ------
-    Finzi, Welling, Wilson 2104.09459, sections 4 and 5 [F21].
+    Source: Finzi, Welling, Wilson 2104.09459, sections 4 and 5 [F21].
 
     Examples
     --------

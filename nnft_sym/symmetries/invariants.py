@@ -165,9 +165,7 @@ def molien_series(representation: Representation, degree: int) -> tuple[int, ...
     SpecificationError
         If the group has a Lie algebra.
 
-    Source
-    ------
-    Molien 1897.
+    Source: Molien 1897.
 
     Examples
     --------
