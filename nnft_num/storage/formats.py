@@ -182,7 +182,7 @@ def _to_netcdf(contents: Contents) -> Buffer:
         # a variable and not an attribute: those end at 64 kB
         text = file.create_variable("provenance", (), dtype=h5py.string_dtype())
         text[...] = contents.text
-    return buffer.getbuffer()
+    return buffer.getvalue()
 
 
 def _from_netcdf(

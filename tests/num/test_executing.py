@@ -25,6 +25,11 @@ from nnft_num.sources.source import Source
 from nnft_sym.language.errors import SpecificationError
 from tests.num.example_plans import ERF
 
+# since Python 3.12 a fork beside threads is warned of; these are forks of the tests
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:This process .* is multi-threaded:DeprecationWarning"
+)
+
 SOURCE = Source(plan=ERF.plan, X=ERF.X, params=ERF.params, precision="single")
 
 
