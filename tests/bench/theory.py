@@ -6,6 +6,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -70,6 +71,13 @@ def main() -> None:
         lambda: nn.equivariant_basis(T2, T2, method="numeric"),
     )
     timed("equivariant maps of SO(3), T3 -> T3, elimination", lambda: nn.equivariant_basis(V, V))
+    six = nn.relu_net(outputs=6)
+    for group in (nn.SO(6), nn.Hyperoctahedral(6), nn.Sn(6), nn.Translations(6)):
+        timed(f"symmetry of ReLU-net under {group.name}, inputs", partial(nn.symmetry, relu, group))
+        timed(
+            f"symmetry of ReLU-net under {group.name}, outputs",
+            partial(nn.symmetry, six, group, on="output"),
+        )
 
 
 if __name__ == "__main__":
