@@ -27,6 +27,7 @@ from nnft_num.symmetries.elements import GroupElement
 from nnft_num.tangents.checking import tangent
 from nnft_num.training import Training, run_training
 from nnft_sym.networks import Network
+from nnft_sym.tangent import Parametrisation
 from nnft_sym.tensors import SymmetricTensor, multi_indices, rank_of
 
 __all__ = ["Ensemble", "Fields", "Kernels", "Observed", "TrainedFields"]
@@ -180,7 +181,7 @@ class Fields(_Sampled):
 class Kernels(_Sampled):
     """Tangent kernels of networks as they are drawn: the distinct entries of Θ."""
 
-    parametrisation: str = "ntk"
+    parametrisation: Parametrisation = "ntk"
 
     def at(self, X: NDArray[np.float64], orders: tuple[int, ...]) -> Observed:
         found = tangent(
@@ -190,7 +191,7 @@ class Kernels(_Sampled):
             self.rng,
             parametrisation=self.parametrisation,
             orders=sorted({1, *orders}),
-            executor=self.executor,  # type: ignore[arg-type]
+            executor=self.executor,
             progress=self.progress,
             params=self.params,
         )

@@ -41,6 +41,7 @@ from nnft_sym.group_theory.group import Group
 from nnft_sym.language.errors import SpecificationError
 from nnft_sym.language.markup import Table
 from nnft_sym.networks import Network
+from nnft_sym.tangent import Parametrisation
 
 __all__ = ["SymmetryReport", "symmetry_test"]
 
@@ -173,7 +174,7 @@ def symmetry_test(
     flips: int = 999,
     route: str = "parameters",
     precision: str = "double",
-    parametrisation: str = "ntk",
+    parametrisation: Parametrisation = "ntk",
     executor: ExecutorLike = None,
     progress: bool | None = None,
     params: Mapping[str, Any] | None = None,

@@ -12,7 +12,6 @@ sample then does not estimate the mean, which is said and never passed over.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -27,6 +26,7 @@ from nnft_num.estimates.estimate import Estimate, wanted_orders
 from nnft_num.estimates.tangents import GRADIENTS, TangentEstimate
 from nnft_num.front import merged
 from nnft_num.kernels.draws import key_from_rng
+from nnft_num.runs.executing import ExecutorLike
 from nnft_num.runs.sampling import sample_moments
 from nnft_num.sources.tangents import TangentSource
 from nnft_num.tangents.differentiating import compile_tangent, leaps
@@ -34,7 +34,7 @@ from nnft_sym.correlators import Correlator
 from nnft_sym.exactness import Kind
 from nnft_sym.language.errors import InfiniteMomentError, NotDerivedError, SpecificationError
 from nnft_sym.networks import Network
-from nnft_sym.tangent import ntk
+from nnft_sym.tangent import Parametrisation, ntk
 from nnft_sym.tensors import SymmetricTensor, multi_indices
 
 __all__ = [
@@ -53,10 +53,10 @@ def tangent(
     networks: int = 10**4,
     rng: Any = None,
     *,
-    parametrisation: str = "ntk",
+    parametrisation: Parametrisation = "ntk",
     orders: int | Iterable[int] = (1, 2),
     jumps: str = "refuse",
-    executor: Executor | None = None,
+    executor: ExecutorLike = None,
     progress: bool | None = None,
     params: Mapping[str, Any] | None = None,
     **values: Any,
@@ -212,11 +212,11 @@ def check_ntk(
     networks: int = 10**4,
     rng: Any = None,
     *,
-    parametrisation: str = "ntk",
+    parametrisation: Parametrisation = "ntk",
     level: float = 0.01,
     resolution: float = 5.0,
     estimate: TangentEstimate | None = None,
-    executor: Executor | None = None,
+    executor: ExecutorLike = None,
     progress: bool | None = None,
     params: Mapping[str, Any] | None = None,
     **values: Any,
@@ -260,7 +260,7 @@ def check_ntk(
     >>> str(report.verdict)
     'agree'
     """
-    theory = ntk(net, parametrisation=parametrisation)  # type: ignore[arg-type]
+    theory = ntk(net, parametrisation=parametrisation)
     if theory.exactness.kind is Kind.TRUNCATED:
         raise NotDerivedError(
             expected="a theory that is exact at the width of the sample",
@@ -317,7 +317,7 @@ def tangent_report(
     net: Network,
     X: NDArray[np.float64],
     params: Mapping[str, Any],
-    parametrisation: str,
+    parametrisation: Parametrisation,
     theory: SymmetricTensor,
     bound: SymmetricTensor,
     estimate: TangentEstimate,
@@ -339,7 +339,7 @@ def tangent_report(
             remedy="estimate with nm.tangent at the points of the theory",
         )
     unseen = leaps(net)
-    formula = ntk(net, parametrisation=parametrisation)  # type: ignore[arg-type]
+    formula = ntk(net, parametrisation=parametrisation)
     groups, found = estimate.entries.groups, estimate.kernel
     diagonal = np.abs(theory.gather(np.arange(theory.dimension)[:, None].repeat(2, axis=1)))
     finite = np.isfinite(diagonal)

@@ -17,7 +17,6 @@ is good, then one more, and its effect is part of the error (``slopes.cut``).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -41,13 +40,14 @@ from nnft_num.front import merged
 from nnft_num.kernels.draws import key_from_rng
 from nnft_num.reporting import reports
 from nnft_num.reporting.publishing import Published
+from nnft_num.runs.executing import ExecutorLike
 from nnft_num.statistics.tails import effective_freedom
 from nnft_num.tangents.checking import evaluated_ntk, require_seen, tangent, tangent_report
 from nnft_sym.correlators import Correlator
 from nnft_sym.language.errors import SpecificationError
 from nnft_sym.language.markup import Table
 from nnft_sym.networks import Network
-from nnft_sym.tangent import ntk
+from nnft_sym.tangent import Parametrisation, ntk
 from nnft_sym.tensors import SymmetricTensor, rank_of
 
 __all__ = ["Bias", "TangentSweep", "sweep_ntk"]
@@ -200,10 +200,10 @@ def sweep_ntk(
     networks: int | Mapping[int, int] = 10**4,
     rng: Any = None,
     *,
-    parametrisation: str = "ntk",
+    parametrisation: Parametrisation = "ntk",
     level: float = 0.01,
     resolution: float = 5.0,
-    executor: Executor | None = None,
+    executor: ExecutorLike = None,
     progress: bool | None = None,
     params: Mapping[str, Any] | None = None,
     **values: Any,
@@ -250,7 +250,7 @@ def sweep_ntk(
     """
     deep = net.depth > 1
     require_seen(net)
-    theory = ntk(net, parametrisation=parametrisation)  # type: ignore[arg-type]
+    theory = ntk(net, parametrisation=parametrisation)
     points, names, given = net.points(X), width_names(net), merged(params, values)
     if set(names) & set(given):
         raise SpecificationError(
