@@ -22,7 +22,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from nnft_num.confrontation.slopes import Amplitude
+from nnft_num.confrontation.amplitudes import Amplitude
 from nnft_num.runs.cells import Grid, Noise
 from nnft_sym.expectation.cells import CellMasses
 

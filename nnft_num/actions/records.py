@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from nnft_num.actions.distances import SampledMasses
 from nnft_num.actions.reports import action_table, dataframe, distance_table, latex, text
+from nnft_num.confrontation.amplitudes import Amplitude
 from nnft_num.confrontation.checking import Report
-from nnft_num.confrontation.slopes import Amplitude, Slope
+from nnft_num.confrontation.slopes import Slope
 from nnft_num.confrontation.verdicts import Criterion, Verdict, joined
 from nnft_num.reporting import reports
 from nnft_sym.expectation.cells import CellMasses

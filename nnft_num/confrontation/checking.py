@@ -25,9 +25,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from nnft_num.confrontation.by_order import ByOrder
 from nnft_num.confrontation.chi_squares import ChiSquare
 from nnft_num.confrontation.order_reports import OrderReport
-from nnft_num.confrontation.verdicts import Criterion, Verdict, gaussian_freedom, joined, skewness
+from nnft_num.confrontation.verdicts import Criterion, gaussian_freedom, skewness
 from nnft_num.reporting import reports
 from nnft_num.reporting.publishing import Published
 from nnft_sym.language.errors import SpecificationError
@@ -48,7 +49,7 @@ _ACTIVE = 16
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Report(Published):
+class Report(ByOrder[OrderReport], Published):
     """Theory against a sample of networks, with its verdict.
 
     Parameters
@@ -95,21 +96,6 @@ class Report(Published):
     unit: str = "networks"
     plan_hash: str | None = None
     key: tuple[int, int] | None = None
-
-    def __getitem__(self, order: int) -> OrderReport:
-        for entry in self.orders:
-            if entry.order == order:
-                return entry
-        raise SpecificationError(
-            expected=f"an order out of {', '.join(str(o.order) for o in self.orders)}",
-            came=f"{order!r}",
-            remedy="ask for it with orders=",
-        )
-
-    @property
-    def verdict(self) -> Verdict:
-        """Disagree if any entry does, else unresolved if any is, else agree."""
-        return joined(order.verdict for order in self.orders)
 
     @property
     def entries(self) -> int:

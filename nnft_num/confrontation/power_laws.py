@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
-from nnft_num.confrontation.slopes import NO_FIT, Fit
+from nnft_num.confrontation.fits import NO_FIT, Fit
 
 __all__ = ["fit_power"]
 

@@ -12,16 +12,11 @@ import numpy as np
 import sympy as sp
 from numpy.typing import ArrayLike, NDArray
 
+from nnft_num.confrontation.amplitudes import Amplitude, deviation, projection
 from nnft_num.confrontation.checking import Report, confront
+from nnft_num.confrontation.fits import fit_intercept, fit_power
 from nnft_num.confrontation.order_reports import OrderReport
-from nnft_num.confrontation.slopes import (
-    Amplitude,
-    Slope,
-    deviation,
-    fit_intercept,
-    fit_power,
-    projection,
-)
+from nnft_num.confrontation.slopes import Slope
 from nnft_num.confrontation.verdicts import Criterion, Verdict, joined
 from nnft_num.estimates.estimate import Estimate, wanted_orders
 from nnft_num.front import correlators, evaluated, merged, tested_laws
@@ -140,7 +135,7 @@ def sweep(
     With one hidden layer every width has its report and |G_c⁽ⁿ⁾| is measured to fall as N^{1-n/2}.
     A deep network's kernel is a limit: the deviation of the sampled G⁽²⁾ from it, with all hidden
     widths equal to N, is measured to fall as 1/N (1 + O(1/N)), the expansion in 1/N taken as far as
-    it is seen and its cut being part of the error (:func:`nnft_num.confrontation.slopes.cut`).
+    it is seen and its cut being part of the error (:func:`nnft_num.confrontation.fits.cut`).
 
     Parameters
     ----------

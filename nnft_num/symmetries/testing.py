@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nnft_num.compiling import compile_plan
-from nnft_num.confrontation.verdicts import Verdict, joined
+from nnft_num.confrontation.by_order import ByOrder
 from nnft_num.estimates.estimate import wanted_orders
 from nnft_num.front import merged
 from nnft_num.kernels.draws import key_from_rng
@@ -47,7 +47,7 @@ __all__ = ["SymmetryReport", "symmetry_test"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class SymmetryReport(Published):
+class SymmetryReport(ByOrder[OrderDefect], Published):
     """Whether the correlators of an ensemble keep a symmetry, as far as a sample shows.
 
     Parameters
@@ -95,21 +95,6 @@ class SymmetryReport(Published):
     groups: int
     flips: int
     key: tuple[int, int]
-
-    def __getitem__(self, order: int) -> OrderDefect:
-        for entry in self.orders:
-            if entry.order == order:
-                return entry
-        raise SpecificationError(
-            expected=f"an order out of {', '.join(str(o.order) for o in self.orders)}",
-            came=f"{order!r}",
-            remedy="ask for it with orders=",
-        )
-
-    @property
-    def verdict(self) -> Verdict:
-        """Disagree if any order does, else unresolved if any is, else agree."""
-        return joined(order.verdict for order in self.orders)
 
     @property
     def subject(self) -> str:

@@ -3,15 +3,15 @@
 Deep networks have E Θ(n) = T(n) (1 + O(1/n)), T the limit of infinite width.  Three numbers are
 measured at all hidden widths equal to n:
 
-- the size of the deviation, |E Θ - T|/|T|, without noise bias (``slopes.deviation``), and its power
-  of n against -1;
+- the size of the deviation, |E Θ - T|/|T|, without noise bias (``amplitudes.deviation``), and its
+  power of n against -1;
 - the signed bias b(n) = <T, E Θ - T>/<T, T>, linear in the sample, whose sign says whether finite
   networks have the larger or the smaller kernel; from b = c/n + c_2/n² + ... the coefficient c;
 - the variance of Θ over networks, summed over its entries, against n^{-1}: exact in the
   standardised parametrisation of one hidden layer, where Θ is a mean over the neurons.
 
 The first two, and the third in deep networks, are expansions in 1/n: terms are added until the fit
-is good, then one more, and its effect is part of the error (``slopes.cut``).
+is good, then one more, and its effect is part of the error (``fits.cut``).
 """
 
 from __future__ import annotations
@@ -23,17 +23,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from nnft_num.confrontation.amplitudes import Amplitude, deviation
 from nnft_num.confrontation.checking import Report
+from nnft_num.confrontation.fits import Fit, cut, fit_first, fit_power
 from nnft_num.confrontation.scaling import counts_of, width_names, widths_of
-from nnft_num.confrontation.slopes import (
-    Amplitude,
-    Fit,
-    Slope,
-    cut,
-    deviation,
-    fit_first,
-    fit_power,
-)
+from nnft_num.confrontation.slopes import Slope
 from nnft_num.confrontation.verdicts import Criterion, Verdict, joined, skewness
 from nnft_num.estimates.tangents import TangentEstimate
 from nnft_num.front import merged

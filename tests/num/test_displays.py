@@ -17,8 +17,9 @@ import pytest
 import nnft_num as nm
 import nnft_sym as nn
 from nnft_num.compiling import compile_plan
+from nnft_num.confrontation.amplitudes import Amplitude
+from nnft_num.confrontation.fits import fit_intercept, fit_slope
 from nnft_num.confrontation.scans import Scan
-from nnft_num.confrontation.slopes import Amplitude, fit_intercept, fit_slope
 from nnft_num.tangents.sweeps import Bias
 from tests.num.synthetic import order_report, report
 

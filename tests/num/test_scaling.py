@@ -9,15 +9,9 @@ import pytest
 from scipy import stats
 
 import nnft_sym as nn
+from nnft_num.confrontation.amplitudes import Amplitude, deviation, projection
+from nnft_num.confrontation.fits import cut, fit_power, fit_slope
 from nnft_num.confrontation.scaling import sweep
-from nnft_num.confrontation.slopes import (
-    Amplitude,
-    cut,
-    deviation,
-    fit_power,
-    fit_slope,
-    projection,
-)
 from nnft_num.confrontation.verdicts import Criterion
 from nnft_num.estimates.estimate import estimate_from_fields
 from nnft_sym.language.errors import NotDerivedError, SpecificationError

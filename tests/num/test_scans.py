@@ -7,7 +7,8 @@ import pytest
 
 import nnft_num as nm
 import nnft_sym as nn
-from nnft_num.confrontation.slopes import Amplitude, fit_intercept, fit_slope
+from nnft_num.confrontation.amplitudes import Amplitude
+from nnft_num.confrontation.fits import fit_intercept, fit_slope
 from nnft_num.kernels.double import compilations
 from nnft_sym.language.errors import NotDerivedError, SpecificationError
 
