@@ -132,11 +132,13 @@ class OrderDefect(Shown):
 
     @property
     def resolved(self) -> bool:
-        """Whether a defect of the size of the correlator would be seen, in any entry."""
+        """Whether a defect of the size of the correlator would be seen, in any entry.
+
+        Never of a correlator without a size: fields that are zero keep every symmetry.
+        """
         largest = np.max(self.error, where=self.tested, initial=0.0)
-        return not self.heavy.any() and self.scale >= max(
-            self.detectable, self.resolution * largest
-        )
+        needed = max(self.detectable, self.resolution * largest)
+        return not self.heavy.any() and 0 < self.scale >= needed
 
     @property
     def verdict(self) -> Verdict:

@@ -43,6 +43,16 @@ def test_both_sides_are_of_the_same_networks():
     assert "none in any network" in str(report)
 
 
+def test_fields_that_are_zero_settle_nothing():
+    for on, group in (("input", nn.SO(2)), ("output", nn.Sn(2))):
+        report = nm.symmetry_test(
+            nn.shallow("erf(z)", outputs=2), group, [[0.3, 0.8], [1.0, -0.5]], networks=2000, rng=0,
+            on=on, sigma_w=1, sigma_b=1, sigma_v=0, N=2,
+        )  # fmt: skip
+        assert report.verdict == "unresolved"
+        assert report.networks_needed is None
+
+
 def test_tangent_kernels_turn_with_the_outputs():
     params, g = SHALLOW | {"N": 3}, ortho_group(2, seed=np.random.default_rng(3)).rvs()
     net = nn.shallow(nn.Erf(), outputs=2)
