@@ -11,9 +11,10 @@ import sympy as sp
 import nnft_sym as nn
 from nnft_sym.language.errors import NNFTError, NotDerivedError, SpecificationError
 from nnft_sym.symmetries import density_conditions, invariance_conditions
+from nnft_sym.symmetries.density_conditions import _flow_residual
 from nnft_sym.symmetries.generators import acting
 from nnft_sym.symmetries.generic_values import generic_values
-from nnft_sym.symmetries.neuron_forms import first_neuron
+from nnft_sym.symmetries.neuron_forms import Coordinate, first_neuron
 from nnft_sym.symmetries.parameter_actions import ParameterAction, absorbed
 from nnft_sym.tensors import multi_indices
 
@@ -406,6 +407,22 @@ def test_deformed_densities_refuse_numbers_and_other_shapes():
             nn.Deformed(nn.Gaussian(0, 1), wrong)
     with pytest.raises(SpecificationError):
         nn.Deformed(nn.Ball(2, 1), TRACE_OF_SQUARE)
+
+
+def test_the_residual_of_a_flow_is_the_change_of_the_density():
+    """d/dε of log P(θ + ε(Tθ + τ)) + log det(1 + εT), of independent parameters."""
+    eps, theta = sp.Symbol("epsilon"), sp.symbols("theta_1:3", real=True)
+    densities = nn.Gaussian(sp.Rational(1, 2), 2), nn.Gaussian(-1, "s")
+    own = [
+        Coordinate(symbol=t, density=p, event=k)
+        for k, (t, p) in enumerate(zip(theta, densities, strict=True))
+    ]
+    T, tau = sp.SparseMatrix([[1, 2], [3, 4]]), (1, -1)
+    moved = sp.Matrix(theta) + eps * (T * sp.Matrix(theta) + sp.Matrix(tau))
+    changed = sum(p.log_density(m) for p, m in zip(densities, moved, strict=True))
+    changed += sp.log((sp.eye(2) + eps * T).det())
+    expected = sp.diff(changed, eps).subs(eps, 0)
+    assert sp.expand(_flow_residual(own, T, tau) - expected) == 0
 
 
 def residuals(found, candidate):
